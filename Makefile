@@ -1,0 +1,51 @@
+# Two commands matter: `make demo` and `make test`. Both need Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
+WORKERS ?= 2
+
+.PHONY: demo test lint types unit bench price-book docs shots clean snap
+
+demo: $(STAMP)
+	@$(BIN)/runctl --demo
+
+test: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check runctl tests benchmarks scripts
+	$(BIN)/ruff format --check runctl tests benchmarks scripts
+	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+
+snap: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) -q --snapshot-update tests/screens tests/widgets
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+price-book: $(STAMP)
+	$(BIN)/python scripts/price_book.py
+
+docs: $(STAMP)
+	$(BIN)/python scripts/docs.py
+
+shots: $(STAMP)
+	$(BIN)/python scripts/screenshots.py
+
+# The stamp carries pyproject's checksum, so a changed dependency reinstalls and nothing else does.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runctl needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 demo")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.installed-*
+	@echo "installing runctl and what it needs into $(VENV) (first time only)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

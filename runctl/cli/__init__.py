@@ -1,0 +1,16 @@
+"""The command line. Importing this package loads no Textual, Rich, boto3 or pydantic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    from runctl import __version__
+
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args == ["--version"]:
+        print(f"runctl {__version__}")
+    return 0

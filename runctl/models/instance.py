@@ -1,0 +1,143 @@
+"""A machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from runctl.models.cost import Price
+from runctl.models.tags import Ownership
+
+
+class InstanceState(StrEnum):
+    """EC2's own state names."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+#: States whose rate counts in the burn. AWS bills from `running` on; a pending machine starts billing within seconds
+#: and is counted, so that what was just launched is never missing from the total.
+BILLING_STATES = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
+
+
+class Market(StrEnum):
+    """How it was bought."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+
+
+class ActivityState(StrEnum):
+    """What it is doing, as far as the evidence goes."""
+
+    BUSY = "busy"
+    IDLE = "idle"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Busy, idle or unknown, with the evidence in words ("GPU 0 %, 61 W, no GPU process") and since when."""
+
+    state: ActivityState = ActivityState.UNKNOWN
+    evidence: str = ""
+    since: datetime | None = None
+    gpu_percent: float | None = None
+    cpu_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a type is made of. `gpu_count` may be a fraction (g6f); None = the sources do not say, 0 = there is none."""
+
+    vcpus: int | None = None
+    memory_gib: float | None = None
+    gpu_model: str | None = None
+    gpu_count: float | None = None
+    gpu_memory_gib: float | None = None
+    arch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """A disk as the machine sees it."""
+
+    device: str
+    volume_id: str
+    delete_on_termination: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One EC2 instance as DescribeInstances tells it, with its price.
+
+    Args:
+        id: "i-…".
+        region: "us-east-1".
+        name: tag Name, "" when untagged.
+        type: "g5.xlarge".
+        state: EC2's state.
+        market: on-demand or spot.
+        az: "us-east-1a".
+        launched_at: LaunchTime; EC2 renews it at each start.
+        rate: USD per hour while it runs; None when no source knows it.
+        hardware: what the type is made of.
+        state_reason: EC2's StateReason message, "" when none.
+        tags: all tags, text from outside.
+    """
+
+    id: str
+    region: str
+    name: str
+    type: str
+    state: InstanceState
+    market: Market
+    az: str
+    launched_at: datetime
+    rate: Price | None = None
+    hardware: Hardware = Hardware()
+    ownership: Ownership = Ownership()
+    activity: Activity = Activity()
+    private_ip: str | None = None
+    public_ip: str | None = None
+    image_id: str = ""
+    key_name: str | None = None
+    profile_arn: str | None = None
+    vpc_id: str | None = None
+    subnet_id: str | None = None
+    security_groups: tuple[str, ...] = ()
+    root_device: str = ""
+    devices: tuple[BlockDevice, ...] = ()
+    state_reason: str = ""
+    spot_request_id: str | None = None
+    platform: str = "Linux/UNIX"
+    architecture: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bills(self) -> bool:
+        """Whether the machine itself bills now (its disks bill in every state)."""
+        return self.state in BILLING_STATES
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """What the machine itself bills now: its rate, a known 0.0 when it does not run, None when unknown."""
+        if not self.bills:
+            return 0.0
+        return None if self.rate is None else self.rate.usd
+
+    def uptime_s(self, now: datetime) -> float | None:
+        """Seconds since LaunchTime while it runs; None otherwise (EC2 does not say when a stopped machine was up)."""
+        return max(0.0, (now - self.launched_at).total_seconds()) if self.bills else None
+
+    def usd_since_launch(self, now: datetime) -> float | None:
+        """USD of the current run, by the second with AWS's 60 s minimum; None when not running or unpriced."""
+        up, rate = self.uptime_s(now), self.rate
+        return None if up is None or rate is None else max(60.0, up) / 3600 * rate.usd

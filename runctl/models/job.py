@@ -1,0 +1,43 @@
+"""A training job: outcome, resource and knowledge are three different things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the screens and `--once` show it.
+
+    Args:
+        id: the job id (tag `runctl:job`).
+        name: what people call it.
+        state: outcome, upper case: RUNNING, SUCCEEDED, FAILED, UNKNOWN, …
+        resource_state: the machine: EC2's state name, or "none".
+        last_seen: when anything was last heard of it.
+        provider: "ec2", "local", "sagemaker".
+    """
+
+    id: str
+    name: str
+    state: str
+    resource_state: str
+    region: str = ""
+    last_seen: datetime | None = None
+    provider: str = "ec2"
+    instance_id: str | None = None
+    attempt: int | None = None
+    step: int | None = None
+    total_steps: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    eta_s: float | None = None
+    usd_so_far: float | None = None
+    usd_to_finish: float | None = None
+    budget_usd: float | None = None
+    checkpoint_age_s: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    owner: str | None = None
+    project: str | None = None

@@ -1,0 +1,1 @@
+"""What reaches the world: AWS, files, machines. No Textual, no Rich."""

@@ -1,0 +1,1 @@
+"""Threads that ask AWS again and again. See docs/architecture.md."""
