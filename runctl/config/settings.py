@@ -1,0 +1,146 @@
+"""Every setting, its type, its default, and what it is for.
+
+Plain frozen dataclasses: reading the defaults costs no pydantic. The constraints are names of `annotated_types` inside
+string annotations; `runctl.config.load` resolves them only when a file or a variable gives a value to check.
+The string under each field is its documentation: `docs/configuration.md` and `runctl config init` are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+if TYPE_CHECKING:  # never imported at run time here: it and typing_extensions would cost each `--once` 8 ms
+    from annotated_types import Ge, Gt, Le, MinLen
+
+_T = TypeVar("_T")
+
+
+def _nothing() -> Mapping[str, _T]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class UiSettings:
+    """How the dashboard and the tables look."""
+
+    theme: Literal["dark", "light", "colour-blind", "ansi"] = "dark"
+    """Colours of the dashboard. `ansi` uses the terminal's own sixteen."""
+
+    refresh_s: Annotated[float, Ge(2), Le(3600)] = 10.0
+    """Seconds between two refreshes of the screen you look at; hidden screens are asked less often."""
+
+    ascii: bool | None = None
+    """Draw with ASCII only. Unset: ASCII when the locale is not UTF-8."""
+
+    color: Literal["auto", "always", "never"] = "auto"
+    """Colours of the headless commands. `auto` follows NO_COLOR, FORCE_COLOR, TERM and whether stdout is a terminal."""
+
+    animations: bool = True
+    """Allow animations in the dashboard; off over SSH anyway."""
+
+    wide: bool = False
+    """Start with the wide set of columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """How AWS is asked."""
+
+    connect_timeout_s: Annotated[float, Gt(0), Le(60)] = 3.0
+    """Seconds to wait for a connection before the call is an error (or is tried again)."""
+
+    read_timeout_s: Annotated[float, Gt(0), Le(300)] = 10.0
+    """Seconds to wait for an answer on an open connection."""
+
+    calls_per_second: Annotated[float, Gt(0), Le(100)] = 10.0
+    """Most calls a second to one service in one region. EC2 refills 20 a second for the whole account."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostSettings:
+    """What may cost money to know."""
+
+    allow_paid_apis: bool = False
+    """Allow calls that AWS bills: Cost Explorer ($0.01 a page) and CloudWatch GetMetricData."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSettings:
+    """Brakes on starting machines."""
+
+    warn_running: Annotated[int, Ge(0)] = 10
+    """Warn when a launch would bring our running machines above this many."""
+
+    refuse_running: Annotated[int, Ge(1)] = 50
+    """Refuse a launch that would bring our running machines above this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRules:
+    """Rules for one AWS profile, written as `[profiles.NAME]`."""
+
+    protected: bool = False
+    """Refuse every destructive action under this profile; no flag overrides it."""
+
+    read_only: bool = False
+    """Hide and refuse everything that changes AWS under this profile."""
+
+    regions: tuple[str, ...] = ()
+    """Regions to ask under this profile; empty: the `regions` above."""
+
+    colour: str | None = None
+    """A colour that marks this profile in the strip, such as `red` or `#d20f39`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, resolved."""
+
+    profile: Annotated[str, MinLen(1)] | None = None
+    """AWS profile. Unset: AWS's own rules (AWS_PROFILE, environment, instance role)."""
+
+    regions: tuple[str, ...] = ()
+    """Regions to ask, or `["all"]`. Empty: the region of the profile or of AWS_REGION."""
+
+    owner: Annotated[str, MinLen(1)] | None = None
+    """Our name in the tag `runctl:owner`. Unset: the IAM user or role session name."""
+
+    read_only: bool = False
+    """Hide and refuse everything that changes AWS."""
+
+    ui: UiSettings = UiSettings()
+    """How the dashboard and the tables look."""
+
+    aws: AwsSettings = AwsSettings()
+    """How AWS is asked."""
+
+    cost: CostSettings = CostSettings()
+    """What may cost money to know."""
+
+    launch: LaunchSettings = LaunchSettings()
+    """Brakes on starting machines."""
+
+    keys: Mapping[str, str] = field(default_factory=_nothing)
+    """Keys of the dashboard by action id, comma separated: `instances.stop = "S,f5"`. See docs/keys.md."""
+
+    profiles: Mapping[str, ProfileRules] = field(default_factory=_nothing)
+    """Rules by AWS profile."""
+
+    def rules(self, profile: str | None) -> ProfileRules:
+        """Rules of a profile; the default rules when none are written for it."""
+        return self.profiles.get(profile or "default", _NO_RULES)
+
+    def is_read_only(self, profile: str | None) -> bool:
+        """Whether nothing may be changed under `profile`: globally, or by its rules."""
+        return self.read_only or self.rules(profile).read_only
+
+    def regions_for(self, profile: str | None) -> tuple[str, ...]:
+        """Regions to ask under `profile`; () means the session's own region, ("all",) every enabled one."""
+        return self.rules(profile).regions or self.regions
+
+
+_NO_RULES = ProfileRules()
+DEFAULTS = Settings()
