@@ -1,0 +1,138 @@
+"""Events in, Snapshots out. Runs on one thread (the UI's, or the command line's); no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from runctl.events import (
+    Event,
+    IdentityResolved,
+    Item,
+    ItemsUpdated,
+    ListingCompleted,
+    ListingFailed,
+    PageArrived,
+    RegionsResolved,
+    ScopeChanged,
+)
+from runctl.models.s3 import Bucket
+from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
+
+#: Errors kept for `!`; the oldest kinds leave first.
+MAX_ERRORS = 200
+
+_SLOT = {
+    Source.INSTANCES: "instances",
+    Source.VOLUMES: "volumes",
+    Source.SNAPSHOTS: "snapshots",
+    Source.ADDRESSES: "addresses",
+    Source.BUCKETS: "buckets",
+    Source.JOBS: "jobs",
+}
+
+
+def _id(item: Item) -> str:
+    return item.name if isinstance(item, Bucket) else item.id
+
+
+class Store:
+    """Keeps the rows by source and region, so that one page touches one region only.
+
+    `snapshot` is the newest; `apply` returns it, and the very same object when the event changed nothing.
+    """
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self.snapshot = snapshot or Snapshot()
+        self._rows: dict[SourceKey, dict[str, Item]] = {}
+        for source, slot in _SLOT.items():
+            for item in getattr(self.snapshot, slot):
+                key = SourceKey(source, "" if source in (Source.BUCKETS, Source.JOBS) else item.region)
+                self._rows.setdefault(key, {})[_id(item)] = item
+
+    def apply(self, event: Event) -> Snapshot:
+        """Fold one event; what belongs to another scope is dropped."""
+        if isinstance(event, ScopeChanged):
+            self._rows.clear()
+            self.snapshot = Snapshot(
+                scope=event.scope, profile=event.profile, regions=event.regions, errors=self.snapshot.errors
+            )
+        elif event.scope == self.snapshot.scope:
+            self.snapshot = self._folded(event)
+        return self.snapshot
+
+    def _folded(self, event: Event) -> Snapshot:
+        match event:
+            case IdentityResolved(identity=identity):
+                folded = self._identified(event, identity.account)
+            case RegionsResolved(regions=regions):
+                folded = replace(self.snapshot, regions=regions)
+            case PageArrived(key=key, items=items):
+                folded = self._page(key, items)
+            case ListingCompleted():
+                folded = self._completed(event)
+            case ListingFailed():
+                folded = self._failed(event)
+            case ItemsUpdated(key=key, items=items):
+                rows = self._rows.get(key, {})
+                rows.update({_id(i): i for i in items if _id(i) in rows})
+                folded = self._with_rows(key.source)
+            case _:
+                folded = self.snapshot
+        return folded
+
+    def _identified(self, event: IdentityResolved, account: str) -> Snapshot:
+        known = self.snapshot.identity
+        if known is not None and known.account != account:
+            # Rows of another account (a cache, or credentials changed under a running program) are not this account's.
+            self._rows.clear()
+            return Snapshot(
+                scope=event.scope,
+                identity=event.identity,
+                profile=self.snapshot.profile,
+                regions=self.snapshot.regions,
+                errors=self.snapshot.errors,
+            )
+        return replace(self.snapshot, identity=event.identity)
+
+    def _page(self, key: SourceKey, items: tuple[Item, ...]) -> Snapshot:
+        self._rows.setdefault(key, {}).update({_id(i): i for i in items})
+        status = self.snapshot.status.get(key, SourceStatus())
+        return self._with_rows(key.source, {key: replace(status, cached=False)} if status.cached else {})
+
+    def _completed(self, event: ListingCompleted) -> Snapshot:
+        rows = self._rows.setdefault(event.key, {})
+        for gone in [i for i in rows if i not in event.ids]:
+            del rows[gone]
+        status = SourceStatus(Health.LIVE, event.as_of, complete=True, next_try=event.next_try)
+        return self._with_rows(event.key.source, {event.key: status})
+
+    def _failed(self, event: ListingFailed) -> Snapshot:
+        before = self.snapshot.status.get(event.key, SourceStatus())
+        status = SourceStatus(
+            event.health, before.as_of, complete=False, error=event.error, next_try=event.next_try, cached=before.cached
+        )
+        snapshot = self._with_rows(event.key.source, {event.key: status})
+        return replace(snapshot, errors=_remembered(snapshot.errors, event.error))
+
+    def _with_rows(self, source: Source, status: dict[SourceKey, SourceStatus] | None = None) -> Snapshot:
+        changes: dict[str, Any] = {}
+        if source in _SLOT:
+            parts = sorted((k.region, rows) for k, rows in self._rows.items() if k.source is source and rows)
+            ordered = chain.from_iterable((rows[i] for i in sorted(rows)) for _, rows in parts)
+            changes[_SLOT[source]] = tuple(ordered)
+        if status:
+            changes["status"] = {**self.snapshot.status, **status}
+        return replace(self.snapshot, **changes)
+
+
+def _same_failure(a: ErrorRecord, b: ErrorRecord) -> bool:
+    return (a.service, a.operation, a.region, a.code) == (b.service, b.operation, b.region, b.code)
+
+
+def _remembered(errors: tuple[ErrorRecord, ...], new: ErrorRecord) -> tuple[ErrorRecord, ...]:
+    """Newest first; the same failure again moves up and counts."""
+    count = next((e.count for e in errors if _same_failure(e, new)), 0)
+    others = tuple(e for e in errors if not _same_failure(e, new))
+    return (replace(new, count=count + 1), *others)[:MAX_ERRORS]
