@@ -1,0 +1,123 @@
+"""Which price: live spot of the zone, then what an earlier look found, then the dated book, then unknown.
+
+The book ships with the package (`make price-book`). No price is ever scaled from another region; unknown stays unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from runctl.models.cost import Confidence, Price
+from runctl.models.instance import Hardware, Market
+
+_BOOK_FILE = Path(__file__).parents[1] / "data" / "price_book.json"
+#: What gp3 includes (Amazon EBS pricing page).
+GP3_FREE_IOPS = 3000
+GP3_FREE_THROUGHPUT = 125
+#: io2's tiers end here (Amazon EBS pricing page).
+_IO2_TIERS = (
+    ("ebs.io2-iops-tier1", 0, 32_000),
+    ("ebs.io2-iops-tier2", 32_000, 64_000),
+    ("ebs.io2-iops-tier3", 64_000, None),
+)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Any]:
+    return dict(json.loads(_BOOK_FILE.read_text(encoding="utf-8")))
+
+
+def _believable(usd: float | None) -> float | None:
+    """A price from a cache that no machine can have counts as unknown."""
+    return usd if usd is not None and 0 <= usd < 10_000 else None
+
+
+@dataclass
+class PriceBook:
+    """Prices and hardware of instance types, storage and addresses.
+
+    Args:
+        spot: live spot prices by (region, zone, type).
+        cached: prices of an earlier refresh by (region, type, market).
+    """
+
+    spot: Mapping[tuple[str, str, str], Price] = field(default_factory=dict)
+    cached: Mapping[tuple[str, str, str], Price] = field(default_factory=dict)
+
+    def instance_rate(self, region: str, instance_type: str, market: str, az: str | None = None) -> Price | None:
+        """USD per hour of a Linux machine, None when no source knows it."""
+        if market == Market.SPOT and az and (live := self.spot.get((region, az, instance_type))):
+            return live if _believable(live.usd) is not None else None
+        if (earlier := self.cached.get((region, instance_type, market))) and _believable(earlier.usd) is not None:
+            return earlier
+        row = _shipped()["regions"].get(region, {}).get(instance_type)
+        if row is None:
+            return None
+        usd, source = (row[2], row[3]) if market == Market.SPOT else (row[0], row[1])
+        return None if usd is None else _price(float(usd), "hour", str(source))
+
+    def hardware(self, instance_type: str) -> Hardware | None:
+        """What a type is made of, None when the book does not know it."""
+        row = _shipped()["hardware"].get(instance_type)
+        return None if row is None else Hardware(row[0], row[1], row[2], row[3], row[4], row[5])
+
+    def types(self) -> tuple[str, ...]:
+        """Every type the book knows."""
+        return tuple(_shipped()["hardware"])
+
+    def regions_of(self, instance_type: str) -> tuple[str, ...]:
+        """The regions in which the book has a price for a type."""
+        return tuple(sorted(r for r, types in _shipped()["regions"].items() if instance_type in types))
+
+    def volume_usd_per_month(
+        self, region: str, volume_type: str, size_gib: int, iops: int | None = None, throughput: int | None = None
+    ) -> tuple[float | None, str]:
+        """USD per month of a volume with what is provisioned beyond the baseline, and the source.
+
+        One unknown component makes the whole unknown: half a price is a wrong price.
+        """
+        parts = [self._times(region, f"ebs.{volume_type}", size_gib)]
+        if volume_type == "gp3":
+            parts.append(self._times(region, "ebs.gp3-iops", (iops or GP3_FREE_IOPS) - GP3_FREE_IOPS))
+            extra = (throughput or GP3_FREE_THROUGHPUT) - GP3_FREE_THROUGHPUT
+            parts.append(self._times(region, "ebs.gp3-throughput", extra))
+        elif volume_type == "io1":
+            parts.append(None if iops is None else self._times(region, "ebs.io1-iops", iops))
+        elif volume_type == "io2":
+            parts += [None] if iops is None else [
+                self._times(region, item, min(iops, top or iops) - base) for item, base, top in _IO2_TIERS
+            ]  # fmt: skip
+        elif volume_type == "standard":
+            return None, ""  # magnetic volumes also bill each request, which nobody counts
+        return (None, "") if None in parts else (sum(p for p in parts if p is not None), "storage")
+
+    def snapshot_usd_per_month(self, region: str, size_gib: int, tier: str = "standard") -> float | None:
+        """The most a snapshot can bill a month: its volume's full size (blocks shared with others bill once)."""
+        return self._times(region, f"ebs-snapshot.{tier}", size_gib)
+
+    def address_usd_per_hour(self, region: str) -> float | None:
+        """USD per hour of one public IPv4 address."""
+        return self._times(region, "network.public-ipv4", 1)
+
+    def _times(self, region: str, item: str, amount: float) -> float | None:
+        if amount <= 0:
+            return 0.0
+        usd = _shipped()["storage"].get(region, {}).get(item)
+        return None if usd is None else float(usd) * amount
+
+
+def _price(usd: float, unit: str, source: str) -> Price:
+    facts = _shipped()["sources"][source]
+    as_of = date.fromisoformat(facts["as_of"]) if facts["as_of"] else None
+    return Price(usd, unit, source, Confidence(facts["confidence"]), as_of)
+
+
+def source_name(code: str) -> str:
+    """What a source code stands for, the code itself when it is not of the book."""
+    return str(_shipped()["sources"].get(code, {}).get("what", code))
