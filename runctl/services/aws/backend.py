@@ -1,0 +1,134 @@
+"""The AWS implementation of `Backend`: each method is one listing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from runctl.config import Settings
+from runctl.errors import InputError
+from runctl.models.identity import Identity
+from runctl.models.instance import Hardware, Instance
+from runctl.models.s3 import Bucket, S3Entry
+from runctl.models.volume import Address, Volume, VolumeSnapshot
+from runctl.services.aws import parse
+from runctl.services.aws.session import HOME_REGION, AwsSession
+from runctl.services.prices import PriceBook
+
+FIRST_PAGE = 100
+LATER_PAGES = 1000
+
+_RAW = {
+    "instance": ("DescribeInstances", "InstanceIds", "Reservations"),
+    "volume": ("DescribeVolumes", "VolumeIds", "Volumes"),
+    "snapshot": ("DescribeSnapshots", "SnapshotIds", "Snapshots"),
+    "address": ("DescribeAddresses", "AllocationIds", "Addresses"),
+}
+
+
+class AwsBackend:
+    """Reads one account through one session."""
+
+    def __init__(self, session: AwsSession, book: PriceBook) -> None:
+        self.session = session
+        self.book = book
+
+    @property
+    def profile(self) -> str:
+        """The profile in use."""
+        return self.session.profile
+
+    def default_region(self) -> str | None:
+        """The region of the profile or the environment."""
+        return self.session.default_region()
+
+    def fetch_identity(self) -> Identity:
+        """Ask STS who we are."""
+        region = self.session.default_region() or HOME_REGION
+        answer = self.session.call("sts", "GetCallerIdentity", region)
+        return Identity(str(answer.get("Account", "")), str(answer.get("Arn", "")), self.session.profile)
+
+    def fetch_regions(self) -> tuple[str, ...]:
+        """The regions enabled for the account."""
+        region = self.session.default_region() or HOME_REGION
+        answer = self.session.call("ec2", "DescribeRegions", region)
+        return tuple(sorted(str(r.get("RegionName", "")) for r in answer.get("Regions", ())))
+
+    def list_instances(self, region: str) -> Iterator[tuple[Instance, ...]]:
+        """Machines, page by page."""
+        for page in self.session.pages("ec2", "DescribeInstances", region, first=FIRST_PAGE, rest=LATER_PAGES):
+            yield parse.parse_instances(page, region, self.book)
+
+    def list_volumes(self, region: str) -> Iterator[tuple[Volume, ...]]:
+        """Disks, page by page."""
+        for page in self.session.pages("ec2", "DescribeVolumes", region, first=500, rest=500):
+            yield tuple(parse.parse_volume(v, region, self.book) for v in page.get("Volumes", ()))
+
+    def list_snapshots(self, region: str) -> Iterator[tuple[VolumeSnapshot, ...]]:
+        """The account's own snapshots, page by page."""
+        pages = self.session.pages("ec2", "DescribeSnapshots", region, first=1000, rest=1000, OwnerIds=["self"])
+        for page in pages:
+            yield tuple(parse.parse_snapshot(s, region, self.book) for s in page.get("Snapshots", ()))
+
+    def list_addresses(self, region: str) -> Iterator[tuple[Address, ...]]:
+        """Elastic IP addresses; EC2 does not page them."""
+        answer = self.session.call("ec2", "DescribeAddresses", region)
+        yield tuple(parse.parse_address(a, region, self.book) for a in answer.get("Addresses", ()))
+
+    def list_buckets(self) -> Iterator[tuple[Bucket, ...]]:
+        """All buckets."""
+        region = self.session.default_region() or HOME_REGION
+        answer = self.session.call("s3", "ListBuckets", region)
+        yield tuple(parse.parse_bucket(b) for b in answer.get("Buckets", ()))
+
+    def list_prefix(self, bucket: str, prefix: str) -> Iterator[tuple[S3Entry, ...]]:
+        """One level under a prefix, page by page."""
+        region = self.session.default_region() or HOME_REGION
+        token: dict[str, str] = {}
+        while True:
+            page = self.session.call(
+                "s3", "ListObjectsV2", region, Bucket=bucket, Prefix=prefix, Delimiter="/", **token
+            )
+            yield parse.parse_entries(page)
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def fetch_hardware(self, region: str, types: tuple[str, ...]) -> dict[str, Hardware]:
+        """What unknown types are made of."""
+        answer = self.session.call("ec2", "DescribeInstanceTypes", region, InstanceTypes=list(types))
+        return {str(t.get("InstanceType")): parse.parse_hardware(t) for t in answer.get("InstanceTypes", ())}
+
+    def fetch_raw(self, kind: str, region: str, resource_id: str) -> dict[str, Any]:
+        """One resource as AWS describes it.
+
+        Raises:
+            InputError: `kind` is none of instance, volume, snapshot, address, bucket.
+        """
+        if kind == "bucket":
+            answer = self.session.call("s3", "HeadBucket", self.default_region() or HOME_REGION, Bucket=resource_id)
+            return {"Name": resource_id, **{k: v for k, v in answer.items() if k != "ResponseMetadata"}}
+        if kind not in _RAW:
+            raise InputError(f"no raw view of {kind!r}", allowed=", ".join((*_RAW, "bucket")), example="instance")
+        operation, parameter, answer_key = _RAW[kind]
+        answer = self.session.call("ec2", operation, region, **{parameter: [resource_id]})
+        found = answer.get(answer_key) or [{}]
+        return dict(found[0]["Instances"][0] if kind == "instance" and found[0] else found[0])
+
+    def close(self) -> None:
+        """Stop waiting for anything."""
+        self.session.close()
+
+
+def open_backend(settings: Settings, profile: str | None = None, *, book: PriceBook | None = None) -> AwsBackend:
+    """Connect with a profile (None: the settings', else AWS's own rules).
+
+    Raises:
+        CloudError: the profile does not exist.
+    """
+    from runctl.services.aws.errors import aws_call
+
+    name = profile or settings.profile
+    with aws_call("runctl", "open profile", "", name or ""):
+        session = AwsSession(settings, name)
+    return AwsBackend(session, book or PriceBook())

@@ -1,0 +1,133 @@
+"""AWS failures as `runctl.errors`, decided by error code and exception class, never by searching a message.
+
+Codes: the "Common errors" pages of the EC2, STS, S3 and SSM API references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runctl import errors
+from runctl.errors import CallSite, CloudError
+
+_CREDENTIALS = {
+    "ExpiredToken", "ExpiredTokenException", "RequestExpired", "AuthFailure", "InvalidClientTokenId",
+    "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "TokenRefreshRequired",
+    "InvalidToken", "IncompleteSignature", "MissingAuthenticationToken",
+}  # fmt: skip
+_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "AllAccessDisabled"}
+_THROTTLED = {
+    "RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
+    "SlowDown", "RequestThrottled", "RequestThrottledException", "EC2ThrottledException", "BandwidthLimitExceeded",
+}  # fmt: skip
+_CAPACITY = {
+    "InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
+    "InsufficientCapacityOnHost", "InsufficientVolumeCapacity", "InsufficientCapacity", "SpotMaxPriceTooLow",
+    "UnfulfillableCapacity",
+}  # fmt: skip
+_QUOTA = {
+    "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded", "VolumeLimitExceeded",
+    "SnapshotLimitExceeded", "AddressLimitExceeded", "MaxIOPSLimitExceeded", "LimitExceededException",
+    "ServiceQuotaExceededException",
+}  # fmt: skip
+_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+_FAULT = {
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "Unavailable",
+    "RequestTimeout",
+}
+
+_CLASSES: tuple[tuple[set[str], type[CloudError]], ...] = (
+    (_CREDENTIALS, errors.CredentialsError),
+    (_DENIED, errors.DeniedError),
+    (_THROTTLED, errors.ThrottledError),
+    (_CAPACITY, errors.CapacityError),
+    (_QUOTA, errors.QuotaError),
+    (_CLOCK, errors.ClockError),
+    (_FAULT, errors.ServiceError),
+)
+
+
+def classify(code: str, status: int) -> type[CloudError]:
+    """The class of an AWS error code; an unknown code goes by its HTTP status."""
+    for codes, kind in _CLASSES:
+        if code in codes:
+            return kind
+    if status >= 500 or code.isdecimal():
+        return errors.ServiceError
+    return errors.DeniedError if status == 403 else errors.RequestError
+
+
+def hint_for(kind: type[CloudError], site: CallSite, profile: str = "") -> str:
+    """What to do about it, in one phrase."""
+    login = f"aws sso login --profile {profile}" if profile else "aws sso login, or fresh keys in the environment"
+    return {
+        errors.CredentialsError: f"log in again: {login}",
+        errors.DeniedError: f"ask for the IAM action {site.service}:{site.operation}",
+        errors.ThrottledError: "asked too often; it is tried again by itself",
+        errors.CapacityError: "try another zone or instance type, or wait",
+        errors.QuotaError: "raise the quota in Service Quotas, or stop something",
+        errors.ClockError: "set this machine's clock (for example with timedatectl)",
+        errors.NetworkError: "check the network, the region's name and AWS_ENDPOINT_URL",
+        errors.ServiceError: "not your fault; it is tried again by itself",
+    }.get(kind, "check the request")
+
+
+def from_response(response: dict[str, object], site: CallSite, profile: str = "") -> CloudError:
+    """The error of a parsed AWS error response (`Error` and `ResponseMetadata`)."""
+    error = response.get("Error")
+    meta = response.get("ResponseMetadata")
+    details = error if isinstance(error, dict) else {}
+    metadata = meta if isinstance(meta, dict) else {}
+    code = str(details.get("Code") or "Unknown")
+    status = int(metadata.get("HTTPStatusCode") or 0)
+    kind = classify(code, status)
+    site = CallSite(site.service, site.operation, site.region, code, str(metadata.get("RequestId") or ""))
+    message = str(details.get("Message") or code)
+    return kind(_shortened(message), site, hint=hint_for(kind, site, profile))
+
+
+def _shortened(message: str, limit: int = 300) -> str:
+    """One line; an encoded authorization message is long and says nothing to a person."""
+    line = " ".join(message.partition("Encoded authorization failure message")[0].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+@contextmanager
+def aws_call(service: str, operation: str, region: str, profile: str = "") -> Iterator[None]:
+    """Turn whatever botocore raises inside into a `CloudError`, most specific first, keeping the cause.
+
+    Raises:
+        CloudError: always instead of a botocore exception.
+    """
+    from botocore import exceptions as aws
+
+    site = CallSite(service, operation, region, "")
+    try:
+        yield
+    except aws.ClientError as error:
+        raise from_response(error.response, site, profile) from error
+    except (
+        aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.ProfileNotFound,
+        aws.UnauthorizedSSOTokenError, aws.SSOTokenLoadError, aws.TokenRetrievalError, aws.SSOError,
+    ) as error:  # fmt: skip
+        raise _other(errors.CredentialsError, error, site, profile) from error
+    except (aws.HTTPClientError, aws.ConnectionError) as error:
+        raise _other(errors.NetworkError, error, site, profile) from error
+    except aws.NoRegionError as error:
+        hint = "name one with --region, AWS_REGION or the profile; example: --region us-east-1"
+        raise errors.RequestError("no region", site, hint=hint) from error
+    except aws.ParamValidationError as error:
+        raise _other(errors.RequestError, error, site, profile) from error
+    except aws.BotoCoreError as error:  # ResponseParserError among them: an HTML page where XML was due
+        raise _other(errors.ServiceError, error, site, profile) from error
+
+
+def _other(kind: type[CloudError], error: Exception, site: CallSite, profile: str) -> CloudError:
+    site = CallSite(site.service, site.operation, site.region, type(error).__name__)
+    message = "the answer was not AWS's" if type(error).__name__ == "ResponseParserError" else _shortened(str(error))
+    return kind(message, site, hint=hint_for(kind, site, profile))

@@ -1,0 +1,202 @@
+"""AWS's answers as models. Pure; a field that is missing or odd costs that field, never the row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runctl.models.instance import BlockDevice, Hardware, Instance, InstanceState, Market
+from runctl.models.s3 import Bucket, S3Entry
+from runctl.models.tags import parse_ownership
+from runctl.models.volume import Address, Attachment, Volume, VolumeSnapshot
+from runctl.services.prices import PriceBook
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_STATES = {str(s): s for s in InstanceState}
+
+
+def parse_tags(raw: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    """[{Key, Value}] as a mapping."""
+    return {str(t.get("Key", "")): str(t.get("Value", "")) for t in raw or ()}
+
+
+def parse_time(value: Any) -> datetime:
+    """A time as botocore gives it, aware; the epoch when there is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            return _NEVER
+    if not isinstance(value, datetime):
+        return _NEVER
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def parse_instances(page: Mapping[str, Any], region: str, book: PriceBook) -> tuple[Instance, ...]:
+    """The machines of one DescribeInstances page."""
+    return tuple(
+        parse_instance(raw, region, book)
+        for reservation in page.get("Reservations", ())
+        for raw in reservation.get("Instances", ())
+    )
+
+
+def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Instance:
+    """One machine, priced."""
+    tags = parse_tags(raw.get("Tags"))
+    kind = str(raw.get("InstanceType", ""))
+    az = str((raw.get("Placement") or {}).get("AvailabilityZone", ""))
+    market = Market.SPOT if raw.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND
+    platform = str(raw.get("PlatformDetails") or ("Windows" if raw.get("Platform") else "Linux/UNIX"))
+    return Instance(
+        id=str(raw.get("InstanceId", "")),
+        region=region,
+        name=tags.get("Name", ""),
+        type=kind,
+        state=_STATES.get(str((raw.get("State") or {}).get("Name")), InstanceState.PENDING),
+        market=market,
+        az=az,
+        launched_at=parse_time(raw.get("LaunchTime")),
+        # The book prices Linux; another system's licence would make the figure wrong, so it is unknown.
+        rate=book.instance_rate(region, kind, market, az) if platform.startswith("Linux") else None,
+        hardware=book.hardware(kind) or Hardware(),
+        ownership=parse_ownership(tags),
+        private_ip=raw.get("PrivateIpAddress"),
+        public_ip=raw.get("PublicIpAddress"),
+        image_id=str(raw.get("ImageId", "")),
+        key_name=raw.get("KeyName"),
+        profile_arn=(raw.get("IamInstanceProfile") or {}).get("Arn"),
+        vpc_id=raw.get("VpcId"),
+        subnet_id=raw.get("SubnetId"),
+        security_groups=tuple(str(g.get("GroupId", "")) for g in raw.get("SecurityGroups") or ()),
+        root_device=str(raw.get("RootDeviceName", "")),
+        devices=_devices(raw),
+        state_reason=str((raw.get("StateReason") or {}).get("Message", "")),
+        spot_request_id=raw.get("SpotInstanceRequestId"),
+        platform=platform,
+        architecture=str(raw.get("Architecture", "")),
+        tags=tags,
+    )
+
+
+def _devices(raw: Mapping[str, Any]) -> tuple[BlockDevice, ...]:
+    found = []
+    for mapping in raw.get("BlockDeviceMappings") or ():
+        ebs = mapping.get("Ebs") or {}
+        device = str(mapping.get("DeviceName", ""))
+        found.append(BlockDevice(device, str(ebs.get("VolumeId", "")), bool(ebs.get("DeleteOnTermination"))))
+    return tuple(found)
+
+
+def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume:
+    """One disk, priced."""
+    tags = parse_tags(raw.get("Tags"))
+    size, kind = int(raw.get("Size") or 0), str(raw.get("VolumeType", ""))
+    iops, throughput = raw.get("Iops"), raw.get("Throughput")
+    month, source = book.volume_usd_per_month(region, kind, size, iops, throughput)
+    return Volume(
+        id=str(raw.get("VolumeId", "")),
+        region=region,
+        name=tags.get("Name", ""),
+        size_gib=size,
+        type=kind,
+        state=str(raw.get("State", "")),
+        az=str(raw.get("AvailabilityZone", "")),
+        created_at=parse_time(raw.get("CreateTime")),
+        iops=iops,
+        throughput=throughput,
+        encrypted=bool(raw.get("Encrypted")),
+        snapshot_id=raw.get("SnapshotId") or None,
+        attachments=tuple(
+            Attachment(
+                str(a.get("InstanceId", "")), str(a.get("Device", "")), str(a.get("State", "")),
+                bool(a.get("DeleteOnTermination")),
+            )
+            for a in raw.get("Attachments") or ()
+        ),
+        usd_per_month=month,
+        price_source=source,
+        ownership=parse_ownership(tags),
+        tags=tags,
+    )  # fmt: skip
+
+
+def parse_snapshot(raw: Mapping[str, Any], region: str, book: PriceBook) -> VolumeSnapshot:
+    """One snapshot, priced at the most it can bill."""
+    tags = parse_tags(raw.get("Tags"))
+    size, tier = int(raw.get("VolumeSize") or 0), str(raw.get("StorageTier") or "standard")
+    return VolumeSnapshot(
+        id=str(raw.get("SnapshotId", "")),
+        region=region,
+        name=tags.get("Name", ""),
+        volume_id=str(raw.get("VolumeId", "")),
+        size_gib=size,
+        state=str(raw.get("State", "")),
+        progress=str(raw.get("Progress", "")),
+        created_at=parse_time(raw.get("StartTime")),
+        description=str(raw.get("Description", "")),
+        tier=tier,
+        usd_per_month=book.snapshot_usd_per_month(region, size, tier),
+        ownership=parse_ownership(tags),
+        tags=tags,
+    )
+
+
+def parse_address(raw: Mapping[str, Any], region: str, book: PriceBook) -> Address:
+    """One Elastic IP address."""
+    tags = parse_tags(raw.get("Tags"))
+    public_ip = str(raw.get("PublicIp", ""))
+    return Address(
+        id=str(raw.get("AllocationId") or public_ip),
+        region=region,
+        public_ip=public_ip,
+        name=tags.get("Name", ""),
+        instance_id=raw.get("InstanceId") or None,
+        network_interface_id=raw.get("NetworkInterfaceId") or None,
+        usd_per_hour=book.address_usd_per_hour(region),
+        ownership=parse_ownership(tags),
+        tags=tags,
+    )
+
+
+def parse_bucket(raw: Mapping[str, Any]) -> Bucket:
+    """One bucket of ListBuckets."""
+    created = raw.get("CreationDate")
+    return Bucket(
+        name=str(raw.get("Name", "")),
+        region=str(raw.get("BucketRegion") or ""),
+        created_at=None if created is None else parse_time(created),
+    )
+
+
+def parse_entries(page: Mapping[str, Any]) -> tuple[S3Entry, ...]:
+    """One page of ListObjectsV2 with a delimiter: prefixes first, then keys."""
+    prefixes = tuple(S3Entry(str(p.get("Prefix", "")), is_prefix=True) for p in page.get("CommonPrefixes") or ())
+    keys = tuple(
+        S3Entry(
+            key=str(o.get("Key", "")),
+            is_prefix=False,
+            bytes=o.get("Size"),
+            modified_at=parse_time(o.get("LastModified")),
+            storage_class=str(o.get("StorageClass", "")),
+            etag=str(o.get("ETag", "")).strip('"'),
+        )
+        for o in page.get("Contents") or ()
+    )
+    return prefixes + keys
+
+
+def parse_hardware(raw: Mapping[str, Any]) -> Hardware:
+    """One type of DescribeInstanceTypes; what it does not say is unknown."""
+    gpus = (raw.get("GpuInfo") or {}).get("Gpus") or ()
+    memory = (raw.get("MemoryInfo") or {}).get("SizeInMiB")
+    gpu_mib = (gpus[0].get("MemoryInfo") or {}).get("SizeInMiB") if gpus else None
+    return Hardware(
+        vcpus=(raw.get("VCpuInfo") or {}).get("DefaultVCpus"),
+        memory_gib=None if memory is None else memory / 1024,
+        gpu_model=str(gpus[0].get("Name", "")) or None if gpus else None,
+        gpu_count=sum(g.get("Count") or 0 for g in gpus) if gpus else 0,
+        gpu_memory_gib=None if gpu_mib is None else round(gpu_mib / 1024, 1),
+        arch=next(iter((raw.get("ProcessorInfo") or {}).get("SupportedArchitectures") or ()), None),
+    )
