@@ -46,7 +46,9 @@ class AwsSession:
         self.profile = profile or self._session.get_config_variable("profile") or ""
 
     def default_region(self) -> str | None:
-        """The region of the profile or the environment."""
+        """AWS_REGION first, as the aws command has it and botocore has not; then what botocore finds."""
+        if given := os.environ.get("AWS_REGION"):
+            return given
         with aws_call("runctl", "resolve region", "", self.profile):
             region: str | None = self._session.get_config_variable("region")
         return region
