@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.cloud import cloud, cloud_process, plain_moto, plain_moto_process
+
+__all__ = ["cloud", "cloud_process", "plain_moto", "plain_moto_process"]
+
 _SCRUBBED = (
     "AWS_",
     "RUNCTL_",

@@ -1,0 +1,120 @@
+"""A running embedded cloud as its users see it: where it is, which environment reaches it, how to steer it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def client_environment(endpoint_url: str, region: str = "us-east-1") -> dict[str, str]:
+    """AWS variables that lead any AWS client to the embedded cloud and to nothing of the user's.
+
+    The keys are AWS's documentation examples. Files of profiles are pointed at nothing, so that no profile, no SSO
+    session and no `credential_process` of the user is read or started.
+    """
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+#: Variables that would lead a client elsewhere; whoever applies `client_environment` removes them.
+MISLEADING = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CA_BUNDLE",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+
+
+class Control:
+    """Speaks to the control routes of an embedded cloud (`runctl.demo.edge`)."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._address = urlsplit(endpoint_url)
+
+    def post(self, route: str, **body: Any) -> Any:
+        """Send `body` to a route; the answer, decoded."""
+        connection = http.client.HTTPConnection(str(self._address.hostname), self._address.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("POST", f"/runctl-demo/{route}", json.dumps(body), {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            answer = json.loads(reply.read())
+        if reply.status != 200:
+            raise ValueError(f"{route}: {answer['error']}")
+        return answer
+
+
+class DemoCloud:
+    """A handle on the process; a context manager that stops it."""
+
+    def __init__(self, process: subprocess.Popen[str], endpoint_url: str) -> None:
+        self.process = process
+        self.endpoint_url = endpoint_url
+        self.control = Control(endpoint_url)
+
+    def environment(self, region: str = "us-east-1") -> dict[str, str]:
+        """What to set so that AWS clients talk to this cloud only; remove `MISLEADING` too."""
+        return client_environment(self.endpoint_url, region)
+
+    def apply(self, environ: dict[str, str], region: str = "us-east-1") -> dict[str, str]:
+        """`environ` as a client of this cloud needs it."""
+        kept = {k: v for k, v in environ.items() if k not in MISLEADING and not k.startswith("AWS_ENDPOINT_URL")}
+        return kept | self.environment(region)
+
+    def reset(self, fleet: str = "lively", seed: int = 7, speed: float = 1.0) -> None:
+        """Back to the first second of a fleet; faults and counts are forgotten too."""
+        self.control.post("reset", fleet=fleet, seed=seed, speed=speed)
+
+    def advance(self, seconds: float) -> None:
+        """Let demo time pass at once: what falls due in it has happened when this returns."""
+        self.control.post("advance", seconds=seconds)
+
+    def bulk(self, count: int, region: str = "us-east-1") -> list[str]:
+        """Add `count` running machines; their ids."""
+        ids: list[str] = self.control.post("bulk", count=count, region=region)
+        return ids
+
+    def calls(self) -> dict[tuple[str, str, str], int]:
+        """How often each (service, operation, region) was called since the last reset."""
+        return {(s, o, r): n for s, o, r, n in self.control.post("calls")}
+
+    def stop(self) -> None:
+        """End the process; safe to call twice."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> DemoCloud:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
