@@ -1,1 +1,35 @@
-"""See docs/architecture.md."""
+"""Messages that cross screens and threads. Those of one widget live in the widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.message import Message
+
+from runctl.events import Event, IdentityResolved, RegionsResolved
+
+
+class EventArrived(Message, bubble=False):
+    """A poller, an action or a cache has something to say; made in any thread, read in the UI's."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event = event
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether the next message in the queue makes this one needless.
+
+        Only for events that carry a whole state. Pages and failures accumulate (rows, counts) and are never dropped.
+        """
+        if not isinstance(message, EventArrived):
+            return False
+        mine, other = self.event, message.event
+        return type(mine) is type(other) and isinstance(mine, IdentityResolved | RegionsResolved)
+
+
+class Answered(Message, bubble=False):
+    """A question put to the cloud came back: `deliver()` hands the answer over, in the UI's thread."""
+
+    def __init__(self, deliver: Callable[[], None]) -> None:
+        super().__init__()
+        self.deliver = deliver

@@ -76,7 +76,8 @@ def test_the_aws_library_is_imported_in_two_places_only() -> None:
 
 def test_threads_for_polling_start_in_one_file() -> None:
     starters = {p for p in _grep(r"\bThread\(") if not p.startswith(("demo/", "agent/", "services/transfer/"))}
-    assert {p for p in starters if "poll" not in p} == set()
+    # One question of a person is a thread too (Textual's own workers hold up the exit), and so is the hang-up watch.
+    assert {p for p in starters if "poll" not in p} <= {"session.py", "terminal/hangup.py"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,0 +1,80 @@
+"""What the application lends to its screens: the door to the cloud, the clock, the settings. That is all they know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+from runctl.clock import Clock
+from runctl.config import Settings
+from runctl.errors import RunctlError
+from runctl.keymap import Keymap
+from runctl.services.backend import Backend
+from runctl.terminal.system import Terminal
+
+T = TypeVar("T")
+
+
+class Question(Protocol):
+    """Something asked; `cancel` makes sure that no answer is delivered any more."""
+
+    def cancel(self) -> None:
+        """Nobody waits for it any longer."""
+        ...
+
+
+class Desk(Protocol):
+    """Lent by the session; a test may lend its own."""
+
+    @property
+    def settings(self) -> Settings:
+        """All settings, resolved."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def terminal(self) -> Terminal:
+        """Clipboard, browser, programs."""
+        ...
+
+    @property
+    def keymap(self) -> Keymap:
+        """The keys in force."""
+        ...
+
+    @property
+    def demo(self) -> bool:
+        """Whether the cloud is the embedded one."""
+        ...
+
+    @property
+    def paused(self) -> bool:
+        """Whether the user paused polling."""
+        ...
+
+    def ask(
+        self,
+        question: Callable[[Backend], T],
+        answered: Callable[[T], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Question:
+        """Put one question to the cloud, off the UI's thread.
+
+        One of the two is called later in the UI's thread, unless the question was cancelled, the scope changed or the
+        app ended in between.
+        """
+        ...
+
+    def ask_pages(
+        self,
+        question: Callable[[Backend], Iterable[T]],
+        page: Callable[[T], None],
+        done: Callable[[], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Question:
+        """The same for an answer that arrives page by page: `page` for each, then `done` or `failed`."""
+        ...

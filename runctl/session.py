@@ -1,0 +1,229 @@
+"""One person looking at one account: the backend, its pollers, the store, and what happens when the choice changes.
+
+Everything here runs in the UI's thread but the threads it starts; those leave only through `post`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from textual.message import Message
+
+from runctl.clock import Clock
+from runctl.config import Settings
+from runctl.errors import ConfigurationError, RunctlError
+from runctl.events import Event, ListingFailed, ScopeChanged
+from runctl.keymap import Keymap
+from runctl.messages import Answered, EventArrived
+from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
+from runctl.services.backend import Backend
+from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
+from runctl.store.store import Store
+from runctl.terminal.system import Terminal
+
+T = TypeVar("T")
+Connect = Callable[[str | None], Backend]
+Post = Callable[[Message], bool]
+
+#: What each screen needs fresh; the rest is asked less often.
+FOCUS: dict[str, tuple[Source, ...]] = {
+    "instances": (Source.INSTANCES, Source.VOLUMES),
+    "jobs": (Source.INSTANCES,),
+    "s3": (Source.BUCKETS,),
+    "volumes": (Source.VOLUMES, Source.INSTANCES, Source.SNAPSHOTS),
+    "cost": (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES),
+}
+
+
+@dataclass
+class Asked:
+    """A question under way; see `runctl.screens.desk.Question`."""
+
+    scope: int
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Deliver nothing any more."""
+        self.cancelled.set()
+
+
+class Session:
+    """What the app lends to its screens (`runctl.screens.desk.Desk`), and the scope it is about.
+
+    Args:
+        connect: opens a backend for a profile; may take seconds (it imports the AWS library), may raise RunctlError.
+        post: hands a message to the app from any thread; False once the app is closing.
+        settings: resolved settings.
+        clock: the time.
+        terminal: the outside of the screen.
+        keymap: the keys in force.
+        demo: whether the cloud is the embedded one.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        post: Post,
+        *,
+        settings: Settings,
+        clock: Clock,
+        terminal: Terminal,
+        keymap: Keymap,
+        demo: bool = False,
+    ) -> None:
+        self._connect, self._post = connect, post
+        self.settings, self.clock, self.terminal, self.keymap, self.demo = settings, clock, terminal, keymap, demo
+        self.store = Store()
+        self.profile = settings.profile
+        self.regions = settings.regions_for(settings.profile)
+        self.paused = False
+        self._lock = threading.Lock()
+        self._backend: Backend | None = None
+        self._pollers: Pollers | None = None
+        self._mode = "instances"
+
+    @property
+    def scope(self) -> int:
+        """Number of the present choice of profile and regions."""
+        return self.store.snapshot.scope
+
+    def open(self, profile: str | None, regions: tuple[str, ...]) -> Snapshot:
+        """Begin a new scope: rows of the old one are gone at once, its late answers will be dropped."""
+        self._drop()
+        self.profile, self.regions = profile, regions
+        known = () if regions == ALL_REGIONS else regions
+        snapshot = self.store.apply(ScopeChanged(self.scope + 1, profile or "", known))
+        self._spawn("connect", lambda: self._open(snapshot.scope, profile, regions))
+        return snapshot
+
+    def reconnect(self) -> Snapshot:
+        """The same choice again, with whatever credentials there are now."""
+        return self.open(self.profile, self.regions)
+
+    def close(self) -> None:
+        """The app ends: stop asking. Threads that hang in a call are daemons and hold up nobody."""
+        self._drop()
+
+    def refresh(self) -> None:
+        """Ask again now; pausing ends."""
+        if self._pollers is None:
+            return
+        if self.paused:
+            self.toggle_pause()
+        elif self._pollers.held.is_set():
+            self._pollers.resume()
+        else:
+            self._pollers.request()
+
+    def toggle_pause(self) -> None:
+        """Stop polling, or go on."""
+        self.paused = not self.paused
+        if self._pollers is not None:
+            (self._pollers.pause if self.paused else self._pollers.resume)()
+
+    def focus(self, mode: str) -> None:
+        """A screen came to the front."""
+        self._mode = mode
+        if self._pollers is not None:
+            self._pollers.focus(FOCUS.get(mode, ()))
+
+    def ask(
+        self, question: Callable[[Backend], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Asked:
+        """Put one question to the cloud off the UI's thread; see `Desk.ask`."""
+        return self.ask_pages(lambda backend: (question(backend),), answered, lambda: None, failed)
+
+    def ask_pages(
+        self,
+        question: Callable[[Backend], Iterable[T]],
+        page: Callable[[T], None],
+        done: Callable[[], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Asked:
+        """Put a question whose answer comes in pages; see `Desk.ask_pages`."""
+        asked = Asked(self.scope)
+
+        def run() -> None:
+            try:
+                if (backend := self._backend) is None:
+                    raise RunctlError(
+                        "not connected yet", hint="wait for the first answer of AWS, or press L to log in"
+                    )
+                for answer in question(backend):
+                    if asked.cancelled.is_set():
+                        return
+                    self._deliver(asked, lambda answer=answer: page(answer))  # type: ignore[misc]  # a lambda's default
+            except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
+                error = _readable(raised)
+                self._deliver(asked, lambda: failed(error))
+            else:
+                self._deliver(asked, done)
+
+        self._spawn("ask", run)
+        return asked
+
+    def _deliver(self, asked: Asked, call: Callable[[], None]) -> None:
+        def checked() -> None:
+            if not asked.cancelled.is_set() and asked.scope == self.scope:
+                call()
+
+        self._post(Answered(checked))
+
+    def _publish(self, event: Event) -> bool:
+        return self._post(EventArrived(event))
+
+    def _drop(self) -> None:
+        with self._lock:
+            pollers, backend = self._pollers, self._backend
+            self._pollers = self._backend = None
+        if pollers is not None:
+            pollers.stop()
+        elif backend is not None:
+            backend.close()
+
+    def _open(self, scope: int, profile: str | None, regions: tuple[str, ...]) -> None:
+        """In a thread of its own: import the AWS library, find credentials, start asking."""
+        try:
+            backend = self._connect(profile)
+            pollers = self._pollers_for(backend, scope, regions)
+        except Exception as raised:  # noqa: BLE001  # as in `ask_pages`
+            record = record_of(_readable(raised), self.clock)
+            self._publish(ListingFailed(scope, SourceKey(Source.IDENTITY, ""), 0, record, Health.ERROR))
+            return
+        with self._lock:
+            late = scope != self.scope
+            if not late:
+                self._backend, self._pollers = backend, pollers
+        if late:
+            backend.close()
+            return
+        pollers.focus(FOCUS.get(self._mode, ()))
+        if self.paused:
+            pollers.pause()
+        pollers.start()
+
+    def _pollers_for(self, backend: Backend, scope: int, regions: tuple[str, ...]) -> Pollers:
+        if not regions:
+            default = backend.default_region()
+            if default is None:
+                raise ConfigurationError(
+                    "no region is chosen",
+                    hint='press R, or use --region, AWS_REGION, or regions = ["us-east-1"] in runctl.toml',
+                )
+            regions = (default,)
+        stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
+        intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
+        return Pollers(backend, self._publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)
+
+    @staticmethod
+    def _spawn(name: str, body: Callable[[], None]) -> None:
+        threading.Thread(target=body, name=name, daemon=True).start()
+
+
+def _readable(error: Exception) -> RunctlError:
+    if isinstance(error, RunctlError):
+        return error
+    return RunctlError(f"{type(error).__name__}: {error}", hint="a defect of runctl; please report it")
