@@ -70,7 +70,8 @@ def _reachable(model: dict[str, Any], operations: frozenset[str]) -> dict[str, A
 
 def _undocumented(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _undocumented(v) for k, v in value.items() if k != "documentation" or not isinstance(v, str)}
+        # Emptied, not removed: botocore's handlers for S3 read the key.
+        return {k: "" if k == "documentation" and isinstance(v, str) else _undocumented(v) for k, v in value.items()}
     return [_undocumented(v) for v in value] if isinstance(value, list) else value
 
 
