@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    from runctl import __version__
-
+    """Run one command line and return its exit code: `runctl.cli.dispatch` lists them."""
     args = list(sys.argv[1:] if argv is None else argv)
-    if args == ["--version"]:
+    if args in (["--version"], ["-V"]):
+        from runctl import __version__
+
         print(f"runctl {__version__}")
-    return 0
+        return 0
+    from runctl.cli.dispatch import run
+
+    return run(args)

@@ -1,0 +1,25 @@
+"""Start the dashboard. Textual is imported here, after it is certain that there is a terminal to draw on."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from runctl.cli.invocation import cloud, start
+from runctl.services.backend import Backend
+
+
+def run_dashboard(args: Namespace) -> int:
+    """Open the dashboard and stay until it is left; returns the exit code."""
+    with cloud(args):
+        call = start(args)
+        from runctl.app import RunctlApp
+
+        def connect(profile: str | None) -> Backend:
+            """Open a session; called in a poller's thread, so that the first paint does not wait for botocore."""
+            from runctl.services.aws.backend import open_backend
+
+            return open_backend(call.settings, profile)
+
+        app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo)
+        app.run()
+        return app.return_code or 0

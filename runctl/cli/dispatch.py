@@ -1,0 +1,200 @@
+"""From words to a command: find noun and verb, import that one module, run it, turn what went wrong into one line.
+
+Exit codes: 0 complete, 1 usage or user error, 2 AWS or system failure, 3 configuration or credentials, 4 partial data,
+5 a --fail-on condition holds, 130 interrupted, 141 closed pipe, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import NamedTuple
+
+from runctl.cli.arguments import Parser, add_scope, nearest
+from runctl.cli.registry import NOUNS, VALUE_OPTIONS, Noun
+from runctl.errors import InputError, RunctlError
+
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+EXIT_TERMINATED = 143
+_ONCE = frozenset({"--once", "-1"})
+
+
+class Verb(NamedTuple):
+    """What a command module offers under one verb.
+
+    Args:
+        configure: adds the verb's own options and arguments.
+        run: does it; returns the exit code.
+        examples: command lines for the help text.
+    """
+
+    configure: Callable[[Parser], None]
+    run: Callable[[Namespace], int]
+    examples: tuple[str, ...] = ()
+
+
+class Command(NamedTuple):
+    """A command line, resolved: the name for messages, the verb, and the arguments without the command's words."""
+
+    name: str
+    verb: Verb
+    args: list[str]
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; not an Exception, so that no handler for errors keeps it."""
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line; returns its exit code. Nothing but `SystemExit` from --help leaves this function."""
+    _catch_terminate()
+    debug = "--debug" in argv or bool(os.environ.get("RUNCTL_DEBUG"))
+    try:
+        command = resolve(argv)
+        code = command.verb.run(parser_of(command).parse(command.args))
+        sys.stdout.flush()
+    except RunctlError as error:
+        complain(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except _Terminated:
+        code = EXIT_TERMINATED
+    except BrokenPipeError:
+        _silence_stdout()
+        code = EXIT_CLOSED_PIPE
+    except Exception as error:  # the last handler: one line and a file instead of a traceback
+        if debug:
+            raise
+        code = _crashed(error)
+    return code
+
+
+def resolve(argv: list[str]) -> Command:
+    """Find the command that a command line means.
+
+    Raises:
+        InputError: there is no such command; the nearest is named.
+    """
+    places = _word_places(argv)
+    if _ONCE & set(argv) or not places:
+        module = import_module("runctl.cli.once")
+        return Command("runctl", module.VERB, argv)
+    noun_name = argv[places[0]]
+    noun = NOUNS.get(noun_name)
+    if noun is None:
+        raise _unknown(noun_name, "command", "runctl", NOUNS)
+    if "" in noun.verbs:
+        return Command(f"runctl {noun_name}", _verbs(noun)[""], _without(argv, places[:1]))
+    return _with_verb(argv, places, noun_name, noun)
+
+
+def _with_verb(argv: list[str], places: list[int], noun_name: str, noun: Noun) -> Command:
+    word = argv[places[1]] if len(places) > 1 else ""
+    if word in noun.verbs:
+        return Command(f"runctl {noun_name} {word}", _verbs(noun)[word], _without(argv, places[:2]))
+    if word:
+        raise _unknown(word, "verb", f"runctl {noun_name}", noun.verbs)
+    if {"-h", "--help"} & set(argv):
+        return Command(f"runctl {noun_name}", Verb(lambda _: None, lambda _: 0), _without(argv, places[:1]))
+    if not noun.default:
+        raise InputError(f"runctl {noun_name}: a verb is missing", allowed=", ".join(noun.verbs))
+    return Command(f"runctl {noun_name} {noun.default}", _verbs(noun)[noun.default], _without(argv, places[:1]))
+
+
+def _verbs(noun: Noun) -> Mapping[str, Verb]:
+    verbs: Mapping[str, Verb] = import_module(f"runctl.cli.{noun.module}").VERBS
+    return verbs
+
+
+def _word_places(argv: list[str]) -> list[int]:
+    """Indexes of the first two words that are neither options nor values of a common option."""
+    places: list[int] = []
+    skip = False
+    for index, text in enumerate(argv):
+        if text == "--" or len(places) == 2:
+            break
+        if skip:
+            skip = False
+        elif text in VALUE_OPTIONS:
+            skip = True
+        elif not text.startswith("-"):
+            places.append(index)
+    return places
+
+
+def _without(argv: list[str], places: list[int]) -> list[str]:
+    return [text for index, text in enumerate(argv) if index not in places]
+
+
+def _unknown(word: str, what: str, before: str, valid: Mapping[str, object]) -> InputError:
+    near = nearest(word, valid)
+    return InputError(
+        f"{before}: {word!r} is not a {what}" + (f"; did you mean {before} {near}?" if near else ""),
+        allowed=", ".join(valid),
+        example=f"{before} {near}" if near else "",
+    )
+
+
+def parser_of(command: Command) -> Parser:
+    """The parser of a resolved command: its own options and the common ones."""
+    words = command.name.split()[1:]
+    noun = NOUNS[words[0]] if words else None
+    verb = words[1] if len(words) > 1 else ""
+    if noun is None:
+        summary = ""
+    elif verb or "" in noun.verbs:
+        summary = noun.verbs[verb]
+    else:
+        width = max(map(len, noun.verbs))
+        summary = noun.summary + "\n\nverbs:\n" + "\n".join(f"  {v:<{width}}  {s}" for v, s in noun.verbs.items())
+    parser = Parser(command.name, description=summary or None)
+    command.verb.configure(parser)
+    add_scope(parser)
+    if command.verb.examples:
+        parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in command.verb.examples)
+    return parser
+
+
+def complain(error: RunctlError) -> None:
+    """One line on stderr, and one with what to do."""
+    from runctl.format import clean_text
+
+    said = clean_text(str(error), 2000)
+    print(said if said.startswith("runctl") else f"runctl: {said}", file=sys.stderr)
+    if error.hint:
+        print(f"  {clean_text(error.hint, 2000)}", file=sys.stderr)
+
+
+def _crashed(error: Exception) -> int:
+    """One line and the path of a private log instead of a traceback."""
+    from runctl import paths
+    from runctl.clock import SystemClock
+    from runctl.terminal.crash import write_crash_log
+
+    log = write_crash_log(error, paths.state_dir(), SystemClock().now())
+    print(f"runctl: unexpected {type(error).__name__}, which is a bug in runctl", file=sys.stderr)
+    print(f"  {f'details in {log}' if log else 'no log could be written'}; --debug shows them here", file=sys.stderr)
+    return RunctlError.exit_code
+
+
+def _catch_terminate() -> None:
+    import signal
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread: whoever runs us there keeps its own handler
+        return
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere instead of complaining about the closed pipe again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

@@ -1,0 +1,133 @@
+"""Read the fleet once: ask the sources in parallel, fold the events in the store, give back one Snapshot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from runctl.cli.invocation import Invocation
+from runctl.errors import ConfigurationError
+from runctl.events import Event, ListingCompleted, ListingFailed, ScopeChanged
+from runctl.models.snapshot import Health, Snapshot, Source, SourceStatus
+from runctl.services.backend import Backend
+from runctl.store.fields import Context
+from runctl.store.store import Store
+
+#: What each section is made of: the first is the section itself, the others explain it (the machine of a disk).
+SOURCES_OF: dict[str, tuple[Source, ...]] = {
+    "instances": (Source.INSTANCES,),
+    "jobs": (Source.INSTANCES,),
+    "s3": (Source.BUCKETS,),
+    "volumes": (Source.VOLUMES, Source.INSTANCES),
+    "cost": (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES, Source.BUCKETS),
+}
+NO_REGION_HINT = "name one with --region us-east-1, AWS_REGION, or regions = [...] in runctl.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What one run saw.
+
+    Args:
+        snapshot: everything.
+        context: the snapshot with the time of the run.
+        sources: what was asked.
+        cached: nothing was asked; this is what an earlier run saw.
+    """
+
+    snapshot: Snapshot
+    context: Context
+    sources: frozenset[Source]
+    cached: bool = False
+
+    def statuses(self, source: Source) -> list[SourceStatus]:
+        """State of a source in each region."""
+        return [s for k, s in self.snapshot.status.items() if k.source is source]
+
+    def answered(self, source: Source) -> bool:
+        """Whether at least one region answered, now or (cached) then."""
+        return any(s.as_of is not None or s.health is Health.PARTIAL for s in self.statuses(source))
+
+
+class _Progress:
+    """One line on a terminal's stderr that disappears; nothing anywhere else."""
+
+    def __init__(self, call: Invocation) -> None:
+        self._on = not call.args.quiet and sys.stderr.isatty()
+        self._done = 0
+
+    def note(self, event: Event) -> None:
+        if self._on and isinstance(event, ListingCompleted | ListingFailed):
+            self._done += 1
+            print(f"\rasking AWS: {self._done} listings answered", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._on and self._done:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def sources_of(sections: Iterable[str]) -> tuple[Source, ...]:
+    """All sources of some sections, each once, in a stable order."""
+    wanted = {s for name in sections for s in SOURCES_OF[name]}
+    return tuple(s for s in Source if s in wanted)
+
+
+def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
+    """Ask AWS once, within the deadline.
+
+    Raises:
+        CloudError: the session cannot be opened (no such profile).
+        ConfigurationError: no region is known, or nothing is cached.
+    """
+    if getattr(call.args, "cached", False):
+        return _cached(call)
+    from runctl.services.aws.backend import open_backend
+    from runctl.services.pollers import collect
+
+    backend = open_backend(call.settings)
+    regions = regions_of(call, backend)
+    store = Store()
+    scope = store.snapshot.scope
+    store.apply(ScopeChanged(scope, backend.profile, regions))
+    progress = _Progress(call)
+
+    def publish(event: Event) -> None:
+        store.apply(event)
+        progress.note(event)
+
+    try:
+        collect(backend, sources, regions, publish, clock=call.clock, scope=scope, timeout_s=call.args.timeout)
+    finally:
+        progress.clear()
+        backend.close()
+    return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot), frozenset(sources))
+
+
+def regions_of(call: Invocation, backend: Backend) -> tuple[str, ...]:
+    """The regions to ask: flag, settings, or the session's own.
+
+    Raises:
+        ConfigurationError: none of them names one.
+    """
+    explicit = call.args.region or call.settings.regions_for(backend.profile)
+    if explicit:
+        return tuple(explicit)
+    own = backend.default_region()
+    if own is None:
+        raise ConfigurationError(
+            "no region: neither a flag, nor the settings, nor the AWS profile names one", hint=NO_REGION_HINT
+        )
+    return (own,)
+
+
+def _cached(call: Invocation) -> Fleet:
+    from runctl import paths
+    from runctl.store.cache import load_snapshot
+
+    snapshot = load_snapshot(paths.cache_dir(), call.settings.profile or "", call.args.region or ())
+    if snapshot is None:
+        raise ConfigurationError(
+            "nothing is cached for this profile and these regions", hint="run once without --cached"
+        )
+    return Fleet(snapshot, Context(call.clock.now(), snapshot), frozenset(Source), cached=True)

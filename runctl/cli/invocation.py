@@ -1,0 +1,114 @@
+"""What every command starts from: settings with the flags applied, the clock, how to write, and a voice on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runctl.cli.style import Style, style_of
+from runctl.clock import Clock, clock_from_environment
+from runctl.config import Resolved, Settings, load_settings
+from runctl.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One command under way.
+
+    Args:
+        args: its parsed arguments.
+        resolved: settings and where they come from.
+        clock: the time of day (or the one RUNCTL_NOW froze).
+        style: how stdout is written.
+        started: `clock.monotonic()` at the start.
+    """
+
+    args: Namespace
+    resolved: Resolved
+    clock: Clock
+    style: Style
+    started: float
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved settings."""
+        return self.resolved.settings
+
+    @property
+    def output(self) -> str:
+        """The chosen format."""
+        return getattr(self.args, "output", None) or "table"
+
+    def duration_ms(self) -> int:
+        """Milliseconds since the start."""
+        return round((self.clock.monotonic() - self.started) * 1000)
+
+    def hint(self, text: str) -> None:
+        """Something useful that is not data; silenced by -q."""
+        if not self.args.quiet:
+            print(text, file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Something for the curious; only with -v."""
+        if self.args.verbose:
+            print(text, file=sys.stderr)
+
+
+def read_clock() -> Clock:
+    """The clock of the environment.
+
+    Raises:
+        ConfigurationError: RUNCTL_NOW is not a time.
+    """
+    try:
+        return clock_from_environment()
+    except ValueError as error:
+        raise ConfigurationError(
+            f"RUNCTL_NOW: {error}", hint="write for example 2026-01-31T12:00:00+00:00, or unset it"
+        ) from error
+
+
+def flags_of(args: Namespace) -> dict[str, Any]:
+    """Settings that the command line overrides, by dotted name."""
+    return {
+        "profile": args.profile,
+        "regions": args.region,
+        "read_only": args.read_only,
+        "ui.ascii": args.ascii,
+        "ui.color": args.color,
+    }
+
+
+def start(args: Namespace) -> Invocation:
+    """Settle what a command stands on.
+
+    Raises:
+        ConfigurationError: a file or a variable holds a bad value.
+    """
+    clock = read_clock()
+    resolved = load_settings(flags=flags_of(args))
+    ui = resolved.settings.ui
+    style = style_of(sys.stdout, os.environ, flag=args.color, setting=ui.color, ascii_only=ui.ascii)
+    if style.ascii and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    call = Invocation(args, resolved, clock, style, clock.monotonic())
+    for warning in resolved.warnings:
+        call.hint(f"warning: {warning}")
+    return call
+
+
+@contextmanager
+def cloud(args: Namespace) -> Iterator[None]:
+    """The cloud a command talks to: AWS as the environment says, or with --demo an embedded one that ends with it."""
+    if not args.demo:
+        yield
+        return
+    from runctl.cli.demo import embedded_cloud
+
+    with embedded_cloud():
+        yield

@@ -1,0 +1,80 @@
+"""Every command by name, as plain data: help and dispatch read it without importing a single command.
+
+A new verb is one row here and one entry in `VERBS` of its module; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Noun(NamedTuple):
+    """A group of commands.
+
+    Args:
+        module: module under `runctl.cli` that answers it.
+        summary: one line for the root help.
+        verbs: verb to its one line of help; "" alone for a command without verbs.
+        default: the verb meant when none is written.
+    """
+
+    module: str
+    summary: str
+    verbs: Mapping[str, str]
+    default: str = ""
+
+
+def _alone(module: str, summary: str) -> Noun:
+    return Noun(module, summary, {"": summary})
+
+
+NOUNS: Mapping[str, Noun] = {
+    "instances": Noun(
+        "instances",
+        "machines: what runs, what it costs",
+        {"list": "all machines", "show": "one machine in full"},
+        "list",
+    ),
+    "jobs": Noun(
+        "jobs",
+        "training jobs",
+        {"list": "all jobs known from the tags of machines", "show": "one job in full"},
+        "list",
+    ),
+    "s3": Noun("s3", "buckets", {"ls": "buckets, or one level of a bucket"}, "ls"),
+    "volumes": Noun(
+        "volumes",
+        "disks and snapshots",
+        {"list": "all disks", "show": "one disk in full", "snapshots": "all snapshots of ours"},
+        "list",
+    ),
+    "cost": Noun("cost", "what bills", {"now": "everything that bills now, dearest first"}, "now"),
+    "prices": Noun("prices", "what a machine type costs", {"show": "price and hardware of a type"}),
+    "config": Noun(
+        "config",
+        "settings",
+        {
+            "show": "every setting with its value and where it comes from",
+            "init": "write a commented file to start from",
+            "validate": "check the files and variables in force, or the files named",
+            "path": "where the files are looked for",
+        },
+        "show",
+    ),
+    "info": _alone("info", "versions, paths and settings, secrets masked: for a bug report"),
+    "doctor": _alone("doctor", "check credentials, permissions, clock, terminal and programs"),
+    "completion": _alone("completion", "print the completion script of a shell"),
+    "demo": Noun("demo", "the embedded cloud", {"serve": "keep it up for other clients and print their environment"}),
+}
+
+#: Options that may stand before or after the words of a command and take a value: a word scan must step over the value.
+VALUE_OPTIONS = frozenset(
+    (
+        *("-o", "--output", "--columns", "--filter", "--sort", "--limit", "--profile", "--region"),
+        *("--timeout", "--color", "--fail-on"),
+    )
+)
+SECTIONS = ("instances", "jobs", "s3", "volumes", "cost")
+OUTPUTS = ("table", "wide", "json", "ndjson", "csv", "name")
+FAIL_ON = ("idle", "budget", "partial", "unattached", "interrupted")
