@@ -127,6 +127,7 @@ class FleetBackend:
         self.errors: dict[str, RunctlError] = {}
         self.calls: list[str] = []
         self.instances, self.volumes = machines(), volumes()
+        self.region: str | None = REGION
 
     def _call(self, name: str, region: str = "") -> None:
         self.calls.append(name)
@@ -147,8 +148,8 @@ class FleetBackend:
         return ("eu-west-1", "us-east-1", "us-west-2")
 
     def default_region(self) -> str | None:
-        """Always the same."""
-        return REGION
+        """The region of the profile."""
+        return self.region
 
     def list_instances(self, region: str) -> Iterator[tuple[Instance, ...]]:
         """In pages of five."""
