@@ -1,16 +1,16 @@
-"""The options every command shares, and a parser that says what is wrong the way the rest of runctl does."""
+"""The options every command shares, and a parser that says what is wrong the way the rest of runctl does.
+
+Imports inside functions: `--help` reads this module, and dataclasses (under `runctl.errors`) would double its time.
+"""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from runctl.cli.registry import FAIL_ON, OUTPUTS
-from runctl.errors import InputError
-from runctl.format import parse_duration
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
@@ -18,6 +18,8 @@ _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
 def nearest(word: str, valid: Iterable[str]) -> str:
     """The valid word somebody probably meant, "" when none is near."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.55)
     return found[0] if found else ""
 
@@ -33,6 +35,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing a usage and leaving with 2."""
+        from runctl.errors import InputError
+
         raise InputError(f"{self.prog}: {message}", allowed=f"see {self.prog} --help")
 
     def parse(self, args: list[str]) -> argparse.Namespace:
@@ -40,6 +44,8 @@ class Parser(argparse.ArgumentParser):
         known, rest = self.parse_known_args(args)
         if not rest:
             return known
+        from runctl.errors import InputError
+
         options = _OPTION.findall(self.format_help())
         near = nearest(rest[0].split("=")[0], options) if rest[0].startswith("-") else ""
         raise InputError(
@@ -69,6 +75,8 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: not a duration, or zero.
     """
+    from runctl.format import parse_duration
+
     try:
         seconds = parse_duration(text)
     except ValueError as error:

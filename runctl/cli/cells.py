@@ -43,7 +43,7 @@ def cell_of(field: Field[Any], item: Any, context: Context, style: Style) -> Cel
     value = field.get(item, context)
     if value is None:
         return Cell(ABSENT if _is_absent(field, item) else UNKNOWN, Tone.DIM)
-    text = _text(field, value)
+    text = text_of(field, value)
     tone = _TONES.get(text, Tone.PLAIN) if field.name in ("state", "resource_state") else Tone.PLAIN
     if field.name == "waste" and text:
         tone = Tone.WARN
@@ -60,7 +60,8 @@ def _is_absent(field: Field[Any], item: Any) -> bool:
     return False
 
 
-def _text(field: Field[Any], value: Any) -> str:
+def text_of(field: Field[Any], value: Any) -> str:
+    """A known value as people read it, not yet cleaned."""
     if field.name == "usd_per_hour":
         return format_usd(value, 4)  # AWS lists hourly prices with four decimals; a t3.nano costs half a cent
     return _WRITERS.get(field.kind, str)(value)

@@ -11,12 +11,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runctl.cli.arguments import Parser, add_scope, nearest
 from runctl.cli.registry import NOUNS, VALUE_OPTIONS, Noun
-from runctl.errors import InputError, RunctlError
 
+if TYPE_CHECKING:  # at run time where it is needed: `--help` should not pay for it
+    from runctl.errors import InputError, RunctlError
+
+EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 EXIT_TERMINATED = 143
@@ -57,9 +60,6 @@ def run(argv: list[str]) -> int:
         command = resolve(argv)
         code = command.verb.run(parser_of(command).parse(command.args))
         sys.stdout.flush()
-    except RunctlError as error:
-        complain(error)
-        code = error.exit_code
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except _Terminated:
@@ -67,11 +67,20 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         code = EXIT_CLOSED_PIPE
-    except Exception as error:  # the last handler: one line and a file instead of a traceback
-        if debug:
-            raise
-        code = _crashed(error)
+    except Exception as error:  # noqa: BLE001  # the last handler: one line and a file instead of a traceback
+        code = _failed(error, debug=debug)
     return code
+
+
+def _failed(error: Exception, *, debug: bool) -> int:
+    from runctl.errors import RunctlError
+
+    if isinstance(error, RunctlError):
+        complain(error)
+        return error.exit_code
+    if debug:
+        raise error
+    return _crashed(error)
 
 
 def resolve(argv: list[str]) -> Command:
@@ -102,6 +111,8 @@ def _with_verb(argv: list[str], places: list[int], noun_name: str, noun: Noun) -
     if {"-h", "--help"} & set(argv):
         return Command(f"runctl {noun_name}", Verb(lambda _: None, lambda _: 0), _without(argv, places[:1]))
     if not noun.default:
+        from runctl.errors import InputError
+
         raise InputError(f"runctl {noun_name}: a verb is missing", allowed=", ".join(noun.verbs))
     return Command(f"runctl {noun_name} {noun.default}", _verbs(noun)[noun.default], _without(argv, places[:1]))
 
@@ -132,6 +143,8 @@ def _without(argv: list[str], places: list[int]) -> list[str]:
 
 
 def _unknown(word: str, what: str, before: str, valid: Mapping[str, object]) -> InputError:
+    from runctl.errors import InputError
+
     near = nearest(word, valid)
     return InputError(
         f"{before}: {word!r} is not a {what}" + (f"; did you mean {before} {near}?" if near else ""),
@@ -179,7 +192,7 @@ def _crashed(error: Exception) -> int:
     log = write_crash_log(error, paths.state_dir(), SystemClock().now())
     print(f"runctl: unexpected {type(error).__name__}, which is a bug in runctl", file=sys.stderr)
     print(f"  {f'details in {log}' if log else 'no log could be written'}; --debug shows them here", file=sys.stderr)
-    return RunctlError.exit_code
+    return EXIT_FAILED
 
 
 def _catch_terminate() -> None:

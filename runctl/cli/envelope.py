@@ -9,12 +9,12 @@ from typing import Any
 from runctl import errors
 from runctl.cli.fleet import SOURCES_OF, Fleet
 from runctl.cli.listing import FIELDS, Shape, json_items, knows_filter, shaped
-from runctl.models.cost import CostItem, CostKind
+from runctl.models.cost import CostKind
 from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.snapshot import ErrorRecord, Source
 from runctl.store.fields import Context, json_value
-from runctl.store.select import PanelStatus, cost_items, jobs, panel_status, rows_of, summary
+from runctl.store.select import PanelStatus, jobs, panel_status, rows_of, summary
 
 SCHEMA_VERSION = 1
 OK, PARTIAL, ERROR, SKIPPED = "ok", "partial", "error", "skipped"
@@ -50,16 +50,21 @@ class Section:
 def section_of(noun: str, fleet: Fleet, shape: Shape) -> Section:
     """Read one noun out of what was seen."""
     panels = [panel_status(fleet.context, source) for source in main_sources(noun)]
-    answered = [fleet.answered(source) for source in main_sources(noun)]
-    if not any(answered):
-        status = ERROR
-    else:
-        status = OK if all(answered) and all(p.complete or fleet.cached for p in panels) else PARTIAL
+    status = status_of(main_sources(noun), fleet)
     rows = rows_of(fleet.context, noun)
     fields = FIELDS[noun]
     if not knows_filter(shape, fields):
         return Section(noun, SKIPPED, None)
     return Section(noun, status, _worst(panels), tuple(shaped(rows, fields, shape, fleet.context)), len(rows))
+
+
+def status_of(sources: Sequence[Source], fleet: Fleet) -> str:
+    """ok, partial, or error when not one region of one source answered."""
+    answered = [fleet.answered(source) for source in sources]
+    if not any(answered):
+        return ERROR
+    complete = all(panel_status(fleet.context, source).complete or fleet.cached for source in sources)
+    return OK if all(answered) and complete else PARTIAL
 
 
 def main_sources(noun: str) -> tuple[Source, ...]:
@@ -198,8 +203,3 @@ def condition_sources(fail_on: Sequence[str]) -> tuple[str, ...]:
     """Sections whose sources the conditions need although nobody asked to see them."""
     needs = {"idle": "instances", "unattached": "volumes", "budget": "jobs", "interrupted": "instances"}
     return tuple(needs[c] for c in fail_on if c in needs)
-
-
-def cost_rows(fleet: Fleet) -> tuple[CostItem, ...]:
-    """What bills now."""
-    return cost_items(fleet.context)

@@ -81,13 +81,13 @@ def shape_of(args: Namespace) -> Shape:
     )
 
 
-def check_shape(shape: Shape, nouns: Sequence[str]) -> None:
+def check_shape(shape: Shape, nouns: Sequence[str | Fields[Any]]) -> None:
     """Refuse a filter, sort or column that no asked noun knows, before AWS is asked anything.
 
     Raises:
         InputError: the first problem, with the nearest valid name.
     """
-    problems = [p for p in (_problem(shape, FIELDS[n]) for n in nouns) if p]
+    problems = [p for p in (_problem(shape, FIELDS[n] if isinstance(n, str) else n) for n in nouns) if p]
     if len(problems) == len(nouns) and problems:
         raise problems[0]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runctl.cli import arguments
 from runctl.cli.arguments import Parser, nearest
 from runctl.cli.dispatch import Verb
-from runctl.cli.invocation import Invocation, cloud, start
 from runctl.cli.registry import NOUNS, SECTIONS
-from runctl.errors import InputError
+
+if TYPE_CHECKING:  # `--help` reads this module and needs none of the rest
+    from runctl.cli.invocation import Invocation
 
 
 def configure(parser: Parser) -> None:
@@ -48,6 +50,9 @@ def run(args: Namespace) -> int:
 
         print(f"runctl {__version__}")
         return 0
+    from runctl.cli.invocation import cloud, start
+    from runctl.errors import InputError
+
     sections = _sections(args.sections)
     interactive = sys.stdout.isatty() and sys.stdin.isatty()
     if args.tui and not interactive:
@@ -69,6 +74,8 @@ def _sections(given: Sequence[str]) -> tuple[str, ...]:
     names = [name for text in given for name in text.split(",") if name]
     for name in names:
         if name not in SECTIONS:
+            from runctl.errors import InputError
+
             near = nearest(name, SECTIONS)
             raise InputError(
                 f"runctl --once: {name!r} is not a section" + (f"; did you mean {near}?" if near else ""),

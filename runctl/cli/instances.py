@@ -1,0 +1,14 @@
+"""`runctl instances`."""
+
+from __future__ import annotations
+
+from runctl.cli.nouns import list_verb, show_verb
+
+VERBS = {
+    "list": list_verb(
+        "instances",
+        "runctl instances list --filter 'state:running !owner:ana' --sort usd_per_hour",
+        "runctl instances list --region all -o name",
+    ),
+    "show": show_verb("instances", "ID", "runctl instances show i-0123456789abcdef0 -o json", kind="instance"),
+}
