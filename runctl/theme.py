@@ -1,1 +1,154 @@
-"""See docs/architecture.md."""
+"""Colours and glyphs: what a state looks like, with and without colour, with and without Unicode.
+
+Tokens are the only colours anywhere. A state is a glyph and a word; colour repeats it and never says it alone.
+"""
+
+from __future__ import annotations
+
+import locale
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.theme import Theme
+
+#: Every colour a screen may use.
+TOKEN_NAMES = (
+    "state-ok", "state-wait", "state-off", "state-bad", "warn", "money", "money-hot", "stale", "accent", "muted",
+)  # fmt: skip
+
+_DARK = {
+    "state-ok": "#7bc96f", "state-wait": "#e3c95b", "state-off": "#a0a6b0", "state-bad": "#ff8a80", "warn": "#ffb454",
+    "money": "#d7dae0", "money-hot": "#ffb454", "stale": "#a6aeb9", "accent": "#6cb6ff", "muted": "#a6aeb9",
+}  # fmt: skip
+_LIGHT = {
+    "state-ok": "#1a6b28", "state-wait": "#7a5b00", "state-off": "#565d66", "state-bad": "#b3261e", "warn": "#8a4b00",
+    "money": "#1f2328", "money-hot": "#8a4b00", "stale": "#5a626c", "accent": "#0b57a4", "muted": "#5a626c",
+}  # fmt: skip
+#: Blue and orange keep apart for red-green and blue-yellow weak eyes alike (Okabe and Ito, "Color Universal Design").
+_SAFE = _DARK | {
+    "state-ok": "#56b4e9",
+    "state-wait": "#f0e442",
+    "state-bad": "#e69f00",
+    "warn": "#e69f00",
+    "money-hot": "#e69f00",
+}
+#: The terminal's own colours, by name.
+_ANSI = {
+    "state-ok": "green", "state-wait": "yellow", "state-off": "white", "state-bad": "bright_red", "warn": "yellow",
+    "money": "default", "money-hot": "bright_yellow", "stale": "white", "accent": "bright_cyan", "muted": "white",
+}  # fmt: skip
+
+#: Foreground, background, surface and the cursor's background of each theme.
+GROUNDS = {
+    "dark": ("#d7dae0", "#14171c", "#1b1f26", "#26344a"),
+    "light": ("#1f2328", "#ffffff", "#f2f4f7", "#d5e5f7"),
+    "colour-blind": ("#d7dae0", "#14171c", "#1b1f26", "#26344a"),
+}
+_TOKENS = {"dark": _DARK, "light": _LIGHT, "colour-blind": _SAFE, "ansi": _ANSI}
+DEFAULT = "dark"
+
+
+def theme_name(setting: str) -> str:
+    """Textual's name of a theme of ours."""
+    return f"runctl-{setting}"
+
+
+def setting_of(name: str) -> str:
+    """Our name of one of Textual's; the default for a foreign one."""
+    setting = name.removeprefix("runctl-")
+    return setting if setting in _TOKENS else DEFAULT
+
+
+def tokens(setting: str) -> Mapping[str, str]:
+    """Colour of every token in a theme, in words Rich and Textual both read."""
+    return _TOKENS.get(setting, _DARK)
+
+
+def themes() -> tuple[Theme, ...]:
+    """Our themes, ready to register."""
+    made = []
+    for setting, colours in _TOKENS.items():
+        ansi = setting == "ansi"
+        text, ground, surface, cursor = GROUNDS.get(
+            setting, ("ansi_default", "ansi_default", "ansi_default", "ansi_blue")
+        )
+        named = {k: (f"ansi_{v}" if ansi else v) for k, v in colours.items()}
+        made.append(
+            Theme(
+                name=theme_name(setting),
+                primary=named["accent"],
+                secondary=named["accent"],
+                accent=named["accent"],
+                warning=named["warn"],
+                error=named["state-bad"],
+                success=named["state-ok"],
+                foreground=text,
+                background=ground,
+                surface=surface,
+                panel=surface,
+                dark=setting != "light",
+                ansi=ansi,
+                variables={
+                    **named,
+                    "cursor-ground": cursor,
+                    "block-cursor-background": cursor,
+                    "block-cursor-foreground": text,
+                },
+            )
+        )
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The signs of one character set."""
+
+    running: str = "●"
+    changing: str = "◐"
+    stopped: str = "○"
+    ended: str = "✕"
+    warning: str = "▲"
+    error: str = "!"
+    unknown: str = "?"
+    ours: str = "◆"
+    foreign: str = "·"
+    mark: str = "▌"
+    full: str = "▮"
+    empty: str = "▯"
+    up: str = "↑"
+    down: str = "↓"
+    dot: str = "·"
+    ellipsis: str = "…"
+    arrow: str = "→"
+
+    def state(self, state: str) -> str:
+        """The glyph of an instance's, volume's or job's state."""
+        word = state.lower()
+        if word in ("running", "in-use", "available", "completed", "succeeded", "live"):
+            return self.running
+        if word in ("pending", "stopping", "shutting-down", "creating", "deleting", "recovering", "loading"):
+            return self.changing
+        if word in ("stopped", "cancelled", "none"):
+            return self.stopped
+        return self.ended if word in ("terminated", "failed", "error", "deleted") else self.unknown
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    running="*", changing="~", stopped="o", ended="x", warning="^", error="!", unknown="?", ours="#", foreign=".",
+    mark=">", full="#", empty="-", up="^", down="v", dot="|", ellipsis="~", arrow="->",
+)  # fmt: skip
+
+
+def glyphs(ascii_only: bool | None = None) -> Glyphs:
+    """The signs to use; None decides by the locale's encoding."""
+    if ascii_only is None:
+        ascii_only = "utf" not in locale.getpreferredencoding(False).lower()
+    return ASCII if ascii_only else UNICODE
+
+
+def state_token(state: str) -> str:
+    """The colour token of a state."""
+    shape = UNICODE.state(state)
+    by_shape = {UNICODE.running: "state-ok", UNICODE.changing: "state-wait", UNICODE.ended: "state-bad"}
+    return by_shape.get(shape, "state-off")

@@ -1,0 +1,71 @@
+"""Columns of a table: which of them fit, and cells of exactly their width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from rich.text import Text
+
+from runctl.theme import UNICODE, Glyphs
+
+T = TypeVar("T")
+#: Cells between two columns, and before the first (the mark).
+GAP = 1
+GUTTER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column.
+
+    Args:
+        name: what sorting and exports call it.
+        label: its heading.
+        width: cells; a flexible column takes at least this and what is left over.
+        render: the cell of a row; may be longer than the width, is cut with an ellipsis.
+        align: numbers right, names left.
+        priority: 0 stays at every width; the highest leaves first when the terminal is narrow.
+        flex: takes the space that is left.
+    """
+
+    name: str
+    label: str
+    width: int
+    render: Callable[[T], Text]
+    align: Literal["left", "right"] = "left"
+    priority: int = 0
+    flex: bool = False
+
+
+def fit_columns(columns: Sequence[Column[T]], width: int) -> list[tuple[Column[T], int]]:
+    """The columns that fit in `width` cells with the width each gets; those of priority 0 are never left out."""
+    kept = list(columns)
+
+    def needed() -> int:
+        return GUTTER + sum(c.width + GAP for c in kept) - GAP
+
+    while needed() > width:
+        droppable = [c for c in kept if c.priority]
+        if not droppable:
+            break
+        kept.remove(max(reversed(droppable), key=lambda c: c.priority))
+    spare = max(0, width - needed())
+    flexible = [c for c in kept if c.flex]
+    share, rest = divmod(spare, len(flexible)) if flexible else (0, 0)
+    return [(c, c.width + share + (rest if flexible and c is flexible[0] else 0) if c.flex else c.width) for c in kept]
+
+
+def fit_cell(text: Text, width: int, align: str, signs: Glyphs = UNICODE) -> Text:
+    """A cell of exactly `width` cells."""
+    cell = text.copy()
+    if cell.cell_len > width:
+        cell.truncate(max(0, width - 1))
+        cell.append(signs.ellipsis)
+    missing = width - cell.cell_len
+    if missing > 0 and align == "right":
+        cell.pad_left(missing)
+    elif missing > 0:
+        cell.pad_right(missing)
+    return cell

@@ -1,0 +1,125 @@
+"""The filter line: checked at every key, red with the reason when it is wrong, and the earlier filters by arrow."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from runctl.keymap import Scope, bindings_for
+
+HISTORY_MOST = 50
+
+
+class FilterInput(Input):
+    """The field itself; its keys ask the bar."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FILTER)]
+
+    class Asked(Message):
+        """A key of the field that means something to the bar: submit, cancel, older, newer."""
+
+        def __init__(self, what: str) -> None:
+            super().__init__()
+            self.what = what
+
+    def action_older(self) -> None:
+        """A filter used before."""
+        self.post_message(self.Asked("older"))
+
+    def action_newer(self) -> None:
+        """Forward again."""
+        self.post_message(self.Asked("newer"))
+
+    def action_cancel(self) -> None:
+        """Drop the filter."""
+        self.post_message(self.Asked("cancel"))
+
+    async def action_submit(self) -> None:
+        """Keep the filter."""
+        self.post_message(self.Asked("submit"))
+
+
+class FilterBar(Horizontal):
+    """Hidden until asked for; posts every change and says what the parser said."""
+
+    DEFAULT_CSS = """
+    FilterBar { height: 1; display: none; background: $surface; }
+    FilterBar.-open { display: block; }
+    FilterBar FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
+    FilterBar .slash { width: 2; color: $accent; padding: 0 0 0 1; }
+    FilterBar .verdict { width: auto; max-width: 70%; height: 1; color: $text-muted; padding: 0 1; }
+    FilterBar.-invalid .verdict { color: $state-bad; text-style: bold; }
+    """
+
+    class Changed(Message):
+        """Another text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Closed(Message):
+        """The line gives the keyboard back."""
+
+    def __init__(self, *, id: str | None = None, placeholder: str = "type:g5* cost>1.5 !owner:ana") -> None:
+        super().__init__(id=id)
+        self._placeholder = placeholder
+        self._history: list[str] = []
+        self._at = 0
+
+    def compose(self) -> ComposeResult:
+        """A slash, the field, the verdict."""
+        yield Static("/", classes="slash", markup=False)
+        yield FilterInput(placeholder=self._placeholder, compact=True)
+        yield Static("", classes="verdict", markup=False)
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(FilterInput).value
+
+    def open(self) -> None:
+        """Show the line and take the keyboard."""
+        self.add_class("-open")
+        self._at = len(self._history)
+        self.query_one(FilterInput).focus()
+
+    def close(self, *, keep: bool) -> None:
+        """Give the keyboard back; with `keep` the filter stays and the line shows it."""
+        field = self.query_one(FilterInput)
+        if not keep:
+            field.value = ""
+        elif field.value and (not self._history or self._history[-1] != field.value):
+            self._history = [*self._history, field.value][-HISTORY_MOST:]
+        self.set_class(bool(field.value), "-open")
+        self.post_message(self.Closed())
+
+    def set_text(self, text: str) -> None:
+        """Put a text in without opening the line."""
+        self.query_one(FilterInput).value = text
+        self.set_class(bool(text), "-open")
+
+    def verdict(self, text: str, *, valid: bool) -> None:
+        """Say how many rows match, or what is wrong."""
+        self.set_class(not valid, "-invalid")
+        self.query_one(".verdict", Static).update(text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell at every key."""
+        event.stop()
+        self.post_message(self.Changed(event.value))
+
+    def on_filter_input_asked(self, event: FilterInput.Asked) -> None:
+        """The field's keys."""
+        event.stop()
+        if event.what in ("submit", "cancel"):
+            self.close(keep=event.what == "submit")
+            return
+        self._at = max(0, min(len(self._history), self._at + (1 if event.what == "newer" else -1)))
+        recalled = self._history[self._at] if self._at < len(self._history) else ""
+        self.query_one(FilterInput).value = recalled

@@ -1,0 +1,169 @@
+"""The table as it is drawn and as it is moved: literal lines, cursor and marks by id, ten thousand rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+from rich.text import Text
+from textual.app import App, ComposeResult
+
+from runctl.widgets.columns import Column, fit_cell, fit_columns
+from runctl.widgets.virtual_table import VirtualTable
+
+
+@dataclass(frozen=True)
+class Box:
+    id: str
+    name: str
+    usd: float
+
+
+COLUMNS: tuple[Column[Box], ...] = (
+    Column("name", "NAME", 8, lambda b: Text(b.name), flex=True),
+    Column("id", "ID", 6, lambda b: Text(b.id)),
+    Column("usd", "$/H", 7, lambda b: Text(f"{b.usd:.2f}"), align="right"),
+    Column("extra", "EXTRA", 9, lambda _: Text("x"), priority=2),
+)
+HOSTILE = ("[/x]\x1b[2J", "e\u0301" * 40, "漢字" * 20, "🤖🤖", "x" * 10_000, "a\nb")
+
+
+def boxes(count: int) -> tuple[Box, ...]:
+    return tuple(Box(f"i-{n}", f"box-{n}", n / 10) for n in range(count))
+
+
+class TableApp(App[None]):
+    def __init__(self, rows: tuple[Box, ...]) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def compose(self) -> ComposeResult:
+        yield VirtualTable[Box](lambda b: b.id)
+
+    def on_mount(self) -> None:
+        self.table.set_columns(COLUMNS, sorted_by="usd", descending=True)
+        self.table.set_rows(self.rows)
+        self.table.focus()
+
+    @property
+    def table(self) -> VirtualTable[Box]:
+        return self.query_one(VirtualTable)
+
+    def lines(self) -> list[str]:
+        return [self.table.render_line(y).text.rstrip() for y in range(self.table.size.height)]
+
+
+async def test_lines_are_drawn_literally() -> None:
+    app = TableApp(boxes(2))
+    async with app.run_test(size=(40, 5)):
+        assert app.lines() == [
+            " NAME           ID        $/H↓ EXTRA",
+            " box-0          i-0       0.00 x",
+            " box-1          i-1       0.10 x",
+            "",
+            "",
+        ]
+
+
+@pytest.mark.parametrize(("width", "names"), [(40, ["name", "id", "usd", "extra"]), (24, ["name", "id", "usd"])])
+def test_narrow_terminals_lose_columns_by_priority_and_never_the_others(width: int, names: list[str]) -> None:
+    fitted = fit_columns(COLUMNS, width)
+    assert [c.name for c, _ in fitted] == names
+    assert sum(w + 1 for _, w in fitted) <= width
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("align", ["left", "right"])
+def test_a_cell_has_exactly_its_width_whatever_is_in_it(text: str, align: str) -> None:
+    assert fit_cell(Text(text.replace("\n", " ").replace("\x1b", "")), 9, align).cell_len == 9
+
+
+async def test_the_cursor_stays_on_its_row_when_the_rows_change() -> None:
+    app = TableApp(boxes(10))
+    async with app.run_test(size=(40, 8)) as pilot:
+        await pilot.press("j", "j", "j")
+        assert app.table.cursor_id == "i-3"
+        app.table.set_rows(tuple(reversed(app.rows)))
+        assert app.table.cursor_id == "i-3"
+        app.table.set_rows(tuple(b for b in app.rows if b.id != "i-3"))
+        assert app.table.cursor_id == "i-7"
+        app.table.set_rows(())
+        assert [app.table.cursor_id, app.table.cursor_row] == [None, None]
+        app.table.set_rows(app.rows)
+        assert app.table.go_to("i-4")
+        assert not app.table.go_to("i-99")
+
+
+async def test_keys_move_and_mark() -> None:
+    app = TableApp(boxes(50))
+    async with app.run_test(size=(40, 11)) as pilot:
+        await pilot.press("G")
+        assert app.table.cursor_id == "i-49"
+        await pilot.press("g", "pagedown")
+        assert app.table.cursor_id == "i-10"
+        await pilot.press("ctrl+d")
+        assert app.table.cursor_id == "i-15"
+        await pilot.press("space", "space")
+        assert app.table.marks == {"i-15", "i-16"}
+        await pilot.press("v", "j", "j", "v")
+        assert app.table.marks == {"i-15", "i-16", "i-17", "i-18", "i-19"}
+        await pilot.press("u")
+        assert app.table.marks == frozenset()
+        await pilot.press("asterisk")
+        assert len(app.table.marks) == 50
+
+
+async def test_marks_survive_a_refresh_and_say_so_in_the_line() -> None:
+    app = TableApp(boxes(3))
+    async with app.run_test(size=(40, 6)) as pilot:
+        await pilot.press("space")
+        app.table.set_rows(boxes(3))
+        assert app.table.marks == {"i-0"}
+        assert app.lines()[1].startswith("▌box-0")
+
+
+async def test_a_notice_takes_the_place_of_rows() -> None:
+    app = TableApp(())
+    async with app.run_test(size=(40, 6)):
+        app.table.set_notice(Text("no machines here: press n"))
+        assert "no machines here" in "\n".join(app.lines())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_names_stay_on_their_line(name: str) -> None:
+    app = TableApp((Box("i-1", name, 1.0), Box("i-2", "after", 2.0)))
+    async with app.run_test(size=(40, 5)):
+        for y in range(5):
+            assert app.table.render_line(y).cell_length == app.table.size.width
+        assert app.lines()[2].startswith(" after")
+
+
+async def test_ten_thousand_rows_swap_in_a_moment() -> None:
+    app = TableApp(boxes(10_000))
+    async with app.run_test(size=(120, 40)) as pilot:
+        small, large = boxes(60), boxes(10_000)
+
+        def cost(rows: tuple[Box, ...]) -> float:
+            began = time.process_time()
+            for _ in range(20):
+                app.table.set_rows(rows)
+            return time.process_time() - began
+
+        cost(small)
+        assert cost(large) <= 20 * max(cost(small), 0.005)
+        await pilot.pause()
+
+
+async def test_a_click_on_a_heading_asks_for_its_order() -> None:
+    asked: list[str] = []
+
+    class Listening(TableApp):
+        def on_virtual_table_heading_clicked(self, event: VirtualTable.HeadingClicked) -> None:
+            asked.append(event.column)
+
+    app = Listening(boxes(3))
+    async with app.run_test(size=(40, 6)) as pilot:
+        await pilot.click(VirtualTable, offset=(2, 0))
+        await pilot.click(VirtualTable, offset=(3, 2))
+        assert (asked, app.table.cursor_id) == (["name"], "i-1")
