@@ -7,9 +7,12 @@ import http.client
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+from runctl.errors import InputError
 
 
 def client_environment(endpoint_url: str, region: str = "us-east-1") -> dict[str, str]:
@@ -47,6 +50,16 @@ MISLEADING = (
 )
 
 
+READS = ("Describe", "Get", "List", "Head", "Assume", "Lookup", "Search")
+#: What bills by the request (Cost Explorer: each page; CloudWatch: GetMetricData).
+PAID_SERVICES = frozenset({"ce"})
+PAID_OPERATIONS = frozenset({"GetMetricData"})
+
+
+#: What the process says when it answers.
+READY = b"ready\n"
+
+
 class Control:
     """Speaks to the control routes of an embedded cloud (`runctl.demo.edge`)."""
 
@@ -65,13 +78,60 @@ class Control:
         return answer
 
 
+class Faults:
+    """Breaks things on purpose; see `runctl.demo.faults.Fault` for what a rule can say."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def add(self, kind: str, **rule: Any) -> int:
+        """Put a rule in force; its number.
+
+        Raises:
+            ValueError: no such kind, or a field that rules do not have.
+        """
+        return int(self._control.post("faults", add={"kind": kind, **rule}))
+
+    def remove(self, number: int) -> None:
+        """Take one rule out."""
+        self._control.post("faults", remove=number)
+
+    def clear(self) -> None:
+        """No faults any more; requests that hang are dropped."""
+        self._control.post("faults", clear=True)
+
+    def hits(self, number: int) -> int:
+        """How often a rule has struck."""
+        return next((int(r["hits"]) for r in self._control.post("faults") if r["id"] == number), 0)
+
+    @contextlib.contextmanager
+    def active(self, kind: str, **rule: Any) -> Iterator[int]:
+        """A rule that holds within a `with`."""
+        number = self.add(kind, **rule)
+        try:
+            yield number
+        finally:
+            self.remove(number)
+
+
 class DemoCloud:
     """A handle on the process; a context manager that stops it."""
 
-    def __init__(self, process: subprocess.Popen[str], endpoint_url: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str) -> None:
         self.process = process
         self.endpoint_url = endpoint_url
         self.control = Control(endpoint_url)
+        self.faults = Faults(self.control)
+
+    def wait_until_ready(self) -> None:
+        """Return when the cloud answers.
+
+        Raises:
+            InputError: its process ended first; it has said why on stderr.
+        """
+        line = self.process.stdout.readline() if self.process.stdout else b""
+        if line != READY:
+            raise InputError(f"the embedded cloud did not start (exit code {self.process.wait()}); its reason is above")
 
     def environment(self, region: str = "us-east-1") -> dict[str, str]:
         """What to set so that AWS clients talk to this cloud only; remove `MISLEADING` too."""
@@ -94,6 +154,34 @@ class DemoCloud:
         """Add `count` running machines; their ids."""
         ids: list[str] = self.control.post("bulk", count=count, region=region)
         return ids
+
+    def interrupt(self, instance_id: str, region: str = "us-east-1", notice_s: float = 120.0) -> None:
+        """Announce a spot interruption; it comes `notice_s` demo seconds later."""
+        self.control.post("interrupt", region=region, instance_id=instance_id, notice_s=notice_s)
+
+    def skew(self, seconds: float) -> None:
+        """Let the cloud's `Date` headers be ahead by `seconds`."""
+        self.control.post("skew", seconds=seconds)
+
+    def set_quota(self, code: str, vcpus: float, region: str = "us-east-1") -> None:
+        """Change a vCPU quota until the next reset."""
+        self.control.post("quota", code=code, vcpus=vcpus, region=region)
+
+    def set_timings(self, **seconds: float) -> None:
+        """Change how long things take (fields of `runctl.demo.world.Timings`); stays until the process ends."""
+        self.control.post("timings", **seconds)
+
+    def forget_calls(self) -> None:
+        """Count calls from zero."""
+        self.control.post("calls", clear=True)
+
+    def mutating_calls(self) -> dict[tuple[str, str, str], int]:
+        """The calls since then that could change something: everything but reads."""
+        return {t: n for t, n in self.calls().items() if not t[1].startswith(READS)}
+
+    def paid_calls(self) -> dict[tuple[str, str, str], int]:
+        """The calls since then that AWS would bill by the request."""
+        return {t: n for t, n in self.calls().items() if t[0] in PAID_SERVICES or t[1] in PAID_OPERATIONS}
 
     def calls(self) -> dict[tuple[str, str, str], int]:
         """How often each (service, operation, region) was called since the last reset."""

@@ -1,62 +1,174 @@
 """The WSGI application in front of moto: counts calls, injects faults, answers the control routes.
 
-    GET  /runctl-demo/calls     {"ec2 DescribeInstances us-east-1": 3, ...}
-    ...
-
-Control routes answer JSON and are meant for `control.py` only.
+Control routes (`/runctl-demo/<name>`, POST with a JSON body, JSON back) are meant for `cloud.py`; `_ROUTES` lists them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import socket
+import struct
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
-from runctl.demo import fleet, seed
+from runctl.demo import control_routes
+from runctl.demo.faults import Fault, FaultRules, error_reply, protocol_of, reply_of
+from runctl.demo.gateway.calls import AwsError
 from runctl.demo.requests import Target, identify
 from runctl.demo.world import World
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 PREFIX = "/runctl-demo/"
-FLEETS: dict[str, Callable[[int], fleet.FleetPlan]] = {"lively": fleet.lively, "empty": lambda _: fleet.FleetPlan()}
+#: Services that answer without moto: {service: {operation: function(edge, parameters, region)}}.
+Extra = Callable[[Target, dict[str, Any]], dict[str, Any] | None]
 
 
 class Edge:
-    """One embedded cloud as a WSGI application."""
+    """One embedded cloud as a WSGI application.
 
-    def __init__(self, world: World, cloud: Application) -> None:
+    Args:
+        world: clock and agenda.
+        cloud: moto's application.
+        extra: answers JSON services that moto lacks; None means "not mine".
+        faults: rules shared with the launch code, which asks for missing capacity.
+    """
+
+    def __init__(self, world: World, cloud: Application, extra: Extra, faults: FaultRules) -> None:
         self.world = world
-        self._cloud = cloud
+        self.faults = faults
+        self.skew_s = 0.0
         self.calls: Counter[Target] = Counter()
+        self._cloud = cloud
+        self._extra = extra
+        self._count_lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = environ.get("PATH_INFO", "")
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
         if path.startswith(PREFIX):
-            return self._control(path.removeprefix(PREFIX), json.loads(body or b"{}"), start_response)
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            return self._control(path.removeprefix(PREFIX), body, start_response)
+        body = self._peek(environ)
         target = identify(environ, body)
-        self.calls[target] += 1
+        with self._count_lock:
+            self.calls[target] += 1
+        delay, fault = self.faults.for_request(target)
+        if delay:
+            self.faults.released.wait(delay)
+        if fault is not None and fault.kind != "truncate":
+            return self._fail(fault, target, environ, start_response)
+        reply = self._answer(target, environ, body, self._dated(start_response))
+        return _cut(reply, environ) if fault else reply
+
+    def _peek(self, environ: dict[str, Any]) -> bytes:
+        """The body of a small request, put back for moto; S3's bodies are read by moto alone (they may be huge)."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if not length or "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            return b""
+        body: bytes = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        return body
+
+    def _dated(self, start_response: Callable[..., Any]) -> Callable[..., Any]:
+        """`start_response` that writes the cloud's own time into `Date`: clients measure their clock by it."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            kept = [h for h in headers if h[0].lower() != "date"]
+            return start_response(status, [*kept, ("Date", self._date())], *rest)
+
+        return start
+
+    def _date(self) -> str:
+        return format_datetime(self.world.now() + timedelta(seconds=self.skew_s), usegmt=True)
+
+    def _answer(
+        self, target: Target, environ: dict[str, Any], body: bytes, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if target.service == "s3":
+            # moto's S3 guards itself; a long upload must not keep the rest waiting.
+            return self._cloud(environ, start_response)
         with self.world.lock:
             self.world.settle()
+            if "HTTP_X_AMZ_TARGET" in environ:
+                try:
+                    answer = self._extra(target, json.loads(body or b"{}"))
+                except AwsError as error:
+                    return _send(error_reply("json", error.status, error.code, error.message), start_response)
+                if answer is not None:
+                    return _json(answer, start_response, "application/x-amz-json-1.1")
             return self._cloud(environ, start_response)
 
-    def _control(self, route: str, body: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        result: Any = {}
-        if route == "calls":
-            result = [[*t, n] for t, n in sorted(self.calls.items())]
-        elif route == "reset":
-            number = int(body.get("seed", self.world.seed))
-            seed.reset(self.world, FLEETS[body.get("fleet", "lively")](number), number, body.get("speed"))
-            self.calls.clear()
-        elif route == "advance":
-            self.world.advance(float(body["seconds"]))
-        elif route == "bulk":
-            plan = fleet.bulk(int(body["count"]), body.get("region", "us-east-1"), self.world.seed)
-            result = [i.id for i in seed.build(self.world, plan)]
-        text = json.dumps(result).encode()
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
-        return [text]
+    def _fail(
+        self, fault: Fault, target: Target, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if fault.kind == "hang":
+            self.faults.released.wait(fault.seconds or 3600)
+        if fault.kind in ("hang", "reset"):
+            _drop(environ)
+            return _Nothing()
+        if target.service == "s3":  # its body is still unread; a client that sends it must not find the door shut
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        reply = reply_of(fault, target, protocol_of(environ, target.service))
+        return _send(reply, self._dated(start_response), head=environ["REQUEST_METHOD"] == "HEAD")
+
+    def _control(self, route: str, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            result = control_routes.answer(self, route, json.loads(body or b"{}"))
+        except (KeyError, ValueError, TypeError) as error:
+            return _json({"error": str(error)}, start_response, status="400 Bad Request")
+        return _json(result, start_response)
+
+
+def _send(
+    reply: tuple[int, list[tuple[str, str]], bytes], start_response: Callable[..., Any], *, head: bool = False
+) -> list[bytes]:
+    status, headers, body = reply
+    start_response(f"{status} Error", [*headers, ("Content-Length", str(len(body)))])
+    return [] if head else [body]
+
+
+def _json(
+    value: Any, start_response: Callable[..., Any], kind: str = "application/json", status: str = "200 OK"
+) -> list[bytes]:
+    text = json.dumps(value, default=_epoch).encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(text)))])
+    return [text]
+
+
+def _epoch(value: Any) -> float:
+    """Times in AWS's JSON protocols are seconds since 1970."""
+    return float(value.timestamp())
+
+
+class _Nothing:
+    """A reply that breaks off before its first byte; werkzeug takes the error as a client that has gone."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        raise ConnectionAbortedError("dropped on purpose")
+
+
+def _drop(environ: dict[str, Any]) -> None:
+    """End the connection with a reset instead of a goodbye."""
+    connection: socket.socket = environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RD)
+        connection.close()
+
+
+def _cut(reply: Iterable[bytes], environ: dict[str, Any]) -> Iterable[bytes]:
+    """Half of a reply whose head promises all of it, then silence."""
+    body = b"".join(reply)
+    yield body[: len(body) // 2]
+    time.sleep(0.01)  # let the half leave before the connection breaks
+    _drop(environ)

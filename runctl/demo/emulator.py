@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from runctl.demo.faults import FaultRules
+from runctl.demo.requests import Target
 from runctl.demo.world import World
-
-#: Variables through which boto3 (moto uses it for its lists of regions) would look at the user's configuration.
-_BLIND = {
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-    # Loading all of AWS's images takes 0.2 s a region and makes `describe_snapshots` answer 1,300 foreign rows.
-    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-}
-
-
-def blind_environment(environ: dict[str, str]) -> dict[str, str]:
-    """`environ` without anything that names an AWS account, profile or endpoint."""
-    return {k: v for k, v in environ.items() if not k.startswith(("AWS_", "BOTO_", "MOTO_"))} | _BLIND
 
 
 class _LateOfferings(dict[str, Any]):
@@ -65,24 +52,39 @@ def _import_without_offerings() -> None:
         instance_types.INSTANCE_TYPE_OFFERINGS[location] = _LateOfferings(location, load, list(regions))
 
 
-def load_moto(world: World) -> Callable[..., Any]:
+def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     """Moto's WSGI application with our operations in it.
 
-    The environment must be blind already (`blind_environment`): moto reads it at import.
+    The environment must be blind already (`blind.blind_environment`): moto reads it at import.
     """
     _import_without_offerings()
     from moto.ec2.responses import EC2Response
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from moto.servicequotas.responses import ServiceQuotasResponse
     from moto.ssm.responses import SimpleSystemManagerResponse
+    from moto.sts.responses import TokenResponse
 
-    from runctl.demo.gateway import OPERATION_MODULES, calls, lifecycle, storage_models
+    from runctl.demo.gateway import OPERATION_MODULES, calls, launch, lifecycle, spot, storage_models
+    from runctl.demo.gateway.lifecycle import TimedInstance
 
     logging.getLogger("runctl.demo").debug("%d modules of operations", len(OPERATION_MODULES))
     lifecycle.install(world)
     storage_models.install(world)
-    calls.install(
-        world, {"ec2": EC2Response, "ssm": SimpleSystemManagerResponse, "service-quotas": ServiceQuotasResponse}
-    )
+    launch.use_faults(faults)
+    TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))
+    calls.install(world, {"ec2": EC2Response, "ssm": SimpleSystemManagerResponse, "sts": TokenResponse})
     application: Callable[..., Any] = DomainDispatcherApplication(create_backend_app)
     return application
+
+
+def extra_services(world: World) -> Callable[[Target, dict[str, Any]], dict[str, Any] | None]:
+    """The JSON services that moto lacks: prices and quotas. Answers None for everything else."""
+    from runctl.demo.gateway import pricing, quotas
+
+    def answer(target: Target, params: dict[str, Any]) -> dict[str, Any] | None:
+        if target.service == "pricing":
+            return pricing.answer(target.operation, params)
+        if target.service == "servicequotas":
+            return quotas.answer(world, target.operation, target.region, params)
+        return None
+
+    return answer

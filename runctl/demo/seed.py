@@ -17,8 +17,8 @@ from runctl.demo.world import ACCOUNT, World
 ROLE = "runctl-instance"
 
 
-def reset(world: World, plan: FleetPlan, seed: int, speed: float | None = None) -> None:
-    """Forget everything, then build `plan`; all ids follow from `seed`, also those of what is launched later."""
+def reset(world: World, plan: FleetPlan, seed: int, speed: float | None = None) -> list[Any]:
+    """Forget everything and build `plan`; all ids follow from `seed`, later launches' too. The machines come back."""
     from moto.core.base_backend import BackendDict
     from moto.core.model_instances import reset_model_data
     from moto.moto_api._internal import mock_random
@@ -29,7 +29,7 @@ def reset(world: World, plan: FleetPlan, seed: int, speed: float | None = None) 
         world.restart(seed, speed)
         mock_random.seed(f"fleet {seed}")
         _prepare_account()
-        build(world, plan)
+        return build(world, plan)
 
 
 def _prepare_account() -> None:
@@ -37,6 +37,7 @@ def _prepare_account() -> None:
     from moto.iam.models import iam_backends
 
     iam = iam_backends[ACCOUNT]["global"]
+    iam.create_account_alias("runctl-demo")
     iam.create_instance_profile(name=ROLE, path="/", tags=[], role_names=[])
 
 
@@ -45,7 +46,7 @@ def build(world: World, plan: FleetPlan) -> list[Any]:
     with world.lock:
         for region in {m.region for m in plan.machines} | {v.region for v in plan.volumes}:
             add_images(ec2_of(region, ACCOUNT))
-        machines = [_machine(world, m) for m in plan.machines]
+        machines = [add_machine(world, m) for m in plan.machines]
         disks = [_volume(world, v, machines) for v in plan.volumes]
         for snapshot in plan.snapshots:
             _snapshot(world, snapshot, disks)
@@ -60,7 +61,8 @@ def _ago(world: World, seconds: float) -> datetime:
     return (world.now() - timedelta(seconds=seconds)).replace(tzinfo=None, microsecond=0)
 
 
-def _machine(world: World, plan: MachinePlan) -> Any:
+def add_machine(world: World, plan: MachinePlan) -> Any:
+    """Launch one planned machine, with its tags, request and role, in its state."""
     backend = ec2_of(plan.region, ACCOUNT)
     tags = ({"Name": plan.name} if plan.name else {}) | plan.tags
     reservation = backend.run_instances(

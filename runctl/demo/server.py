@@ -2,23 +2,23 @@
 
 `start` is what others use; `python -m runctl.demo.server` is the process it starts. The process ends with its parent
 whatever happens: it holds the reading end of a pipe whose writing end only the parent has, so even a parent that is
-killed ends it; on Linux the kernel is asked to do the same. It says that it is ready by one line on its output.
+killed ends it. It says that it is ready by one line on its output.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
-import signal
+import select
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Any
 
-from runctl.demo.cloud import DemoCloud
+from runctl.demo.cloud import READY, DemoCloud
 from runctl.errors import InputError
 
 _HINT = "pipx install 'runctl[demo]', or in a checkout: make demo"
@@ -43,106 +43,112 @@ def check_installed() -> None:
 
 
 def start(
-    seed: int = 7, speed: float = 1.0, fleet: str = "lively", *, port: int = 0, environ: dict[str, str] | None = None
+    seed: int = 7,
+    speed: float = 1.0,
+    fleet: str = "lively",
+    *,
+    port: int = 0,
+    wait: bool = True,
+    environ: Mapping[str, str] | None = None,
 ) -> DemoCloud:
-    """Start an embedded cloud and wait until it answers.
+    """Start an embedded cloud.
 
     Args:
         seed: decides ids, names, prices and events; same seed, same fleet.
         speed: demo seconds per real second; only how long things take, not the time of day.
-        fleet: "lively", "empty" or a scenario's name.
+        fleet: "lively" or "empty".
         port: TCP port on 127.0.0.1; 0 takes a free one.
+        wait: return when it answers. Else at once: the address is open already, and a request made now waits for it
+            (about a second), so a dashboard can draw meanwhile.
         environ: the environment to start from, ours by default; AWS variables never pass.
 
     Raises:
-        InputError: the extra is not installed, the port is taken, or the fleet is unknown.
+        InputError: the extra is not installed, the port is taken, or the process ended before it answered.
     """
     check_installed()
-    from runctl.demo.emulator import blind_environment
+    from runctl.demo.blind import blind_environment
 
-    command = [sys.executable, "-m", "runctl.demo.server", "--seed", str(seed), "--speed", str(speed)]
-    command += ["--fleet", fleet, "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=blind_environment(dict(os.environ if environ is None else environ)),
-        start_new_session=True,  # ctrl-c in the terminal is for the parent alone
-        text=True,
-    )
-    line = process.stdout.readline() if process.stdout else ""
-    if not line:
-        process.wait()
-        raise InputError(f"the embedded cloud did not start (exit code {process.returncode}); its reason is above")
-    ready = json.loads(line)
-    if "error" in ready:
-        process.wait()
-        raise InputError(ready["error"], allowed=ready.get("allowed", ""), example=ready.get("example", ""))
-    return DemoCloud(process, f"http://{_LOOPBACK}:{ready['port']}")
-
-
-def _end_with_parent() -> None:
-    """Exit when our input ends, which it does when the parent closes it or is no more."""
-
-    def watch() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(0, 4096):
-                pass
-        os._exit(0)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1
-        # Beside the pipe: nothing else may inherit and keep open its other end, but nobody can promise that.
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    with _listen(port) as listener:
+        command = [sys.executable, "-m", "runctl.demo.server", "--fd", str(listener.fileno())]
+        command += ["--seed", str(seed), "--speed", str(speed), "--fleet", fleet]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=blind_environment(os.environ if environ is None else environ),
+            pass_fds=(listener.fileno(),),
+            start_new_session=True,  # ctrl-c in the terminal is for the parent alone
+        )
+        # The child has the socket now; ours is closed, so that a dead cloud refuses connections.
+        cloud = DemoCloud(process, f"http://{_LOOPBACK}:{listener.getsockname()[1]}")
+    if wait:
+        try:
+            cloud.wait_until_ready()
+        except BaseException:
+            cloud.stop()
+            raise
+    return cloud
 
 
 def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((_LOOPBACK, port))
-    listener.listen(256)
+    try:
+        listener.bind((_LOOPBACK, port))
+        listener.listen(256)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"port {port} of {_LOOPBACK}: {reason}", allowed="a port that nobody uses", example="--port 0 (a free one)"
+        ) from error
     return listener
+
+
+def _end_with_parent() -> None:
+    """Exit when our input ends, which it does when the parent closes it or is no more.
+
+    A process forked from the parent might hold the pipe open longer than it lives, so its id is looked at as well.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.getppid() == parent:
+                if select.select([0], [], [], 1.0)[0] and not os.read(0, 4096):
+                    break
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def _serve(arguments: argparse.Namespace, listener: socket.socket) -> Any:
     from runctl.clock import clock_from_environment
-    from runctl.demo import seed
-    from runctl.demo.edge import FLEETS, Edge
-    from runctl.demo.emulator import load_moto
+    from runctl.demo.control_routes import start_fleet
+    from runctl.demo.edge import Edge
+    from runctl.demo.emulator import extra_services, load_moto
+    from runctl.demo.faults import FaultRules
     from runctl.demo.web import make_web_server
     from runctl.demo.world import World
 
     world = World(arguments.seed, arguments.speed, clock_from_environment())
-    edge = Edge(world, load_moto(world))
-    seed.reset(world, FLEETS[arguments.fleet](arguments.seed), arguments.seed)
+    faults = FaultRules(arguments.seed)
+    edge = Edge(world, load_moto(world, faults), extra_services(world), faults)
+    start_fleet(edge, arguments.fleet, arguments.seed)
     return make_web_server(listener, edge)
-
-
-def _say(**line: Any) -> None:
-    """The one line that the parent waits for."""
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry of the process."""
     parser = argparse.ArgumentParser(prog="runctl.demo.server")
+    parser.add_argument("--fd", type=int, required=True, help="a listening socket, inherited")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--fleet", default="lively")
-    parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args(argv)
     _end_with_parent()
-    try:
-        listener = _listen(arguments.port)
-    except OSError as error:
-        _say(error=f"port {arguments.port}: {error.strerror}", example="--port 0")
-        return 1
-    server = _serve(arguments, listener)
-    _say(port=listener.getsockname()[1])
+    server = _serve(arguments, socket.socket(fileno=arguments.fd))
+    os.write(1, READY)
     server.serve_forever()
     return 0
 

@@ -71,6 +71,8 @@ class World:
         self._agenda: list[_Due] = []
         self._numbers = itertools.count()
         self._settling: float | None = None
+        #: vCPU quotas that a test has changed, by (region, code).
+        self.quotas: dict[tuple[str, str], float] = {}
 
     @property
     def elapsed(self) -> float:
@@ -119,5 +121,6 @@ class World:
             self.seed = seed
             self.speed = self.speed if speed is None else speed
             self._agenda.clear()
+            self.quotas.clear()
             self._advanced = 0.0
             self._start = self._clock.monotonic()

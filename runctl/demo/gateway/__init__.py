@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from runctl.demo.gateway import addresses, images, instances, snapshots, spot, volumes
+from runctl.demo.gateway import (
+    addresses,
+    agents,
+    identity,
+    images,
+    instances,
+    launch,
+    snapshots,
+    spot,
+    storage_changes,
+    types,
+    volumes,
+)
 
-OPERATION_MODULES = (addresses, images, instances, snapshots, spot, volumes)
+OPERATION_MODULES = (
+    addresses, agents, identity, images, instances, launch, snapshots, spot, storage_changes, types, volumes,
+)  # fmt: skip

@@ -11,6 +11,7 @@ account and region, and writes replies that are not EC2's.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,12 +22,16 @@ from moto.core.utils import camelcase_to_underscores
 
 from runctl.demo.world import World
 
+#: Errors whose HTTP status is not 400 (EC2 API Reference, "Error codes for the Amazon EC2 API").
+_STATUS = {"DryRunOperation": 412, "UnauthorizedOperation": 403, "InternalError": 500, "Unavailable": 503}
+
 
 class AwsError(ServiceException):
     """An error reply: code and message as AWS writes them; not in a module of moto's, whose names it reads."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int = 0) -> None:
         super().__init__(code, message)
+        self.status = status or _STATUS.get(code, 400)
 
 
 class Call:
@@ -38,9 +43,9 @@ class Call:
         self.region: str = response.region
         self.account: str = response.current_account
         params = getattr(response, "params", None)
-        if params is None:
-            params = response._get_params()
-        self.params: dict[str, Any] = params.original_dict() if hasattr(params, "original_dict") else dict(params)
+        if params is None:  # services whose requests moto does not parse by the model speak JSON
+            params = json.loads(response.body or "{}")
+        self.params: dict[str, Any] = dict(params)
 
     @property
     def ec2(self) -> Any:
@@ -79,13 +84,18 @@ def ec2_of(region: str, account: str) -> Any:
 
 
 def _method(service: str, name: str, function: Operation, world: World) -> Callable[[Any], Any]:
+    from runctl.demo.faults import error_reply
     from runctl.demo.gateway.wire import ec2_reply
 
     def answer(response: Any) -> Any:
-        result = function(Call(response, world))
         if service != "ec2":
-            return ActionResult(result)
-        return ec2_reply(name, result, str(uuid.uuid4()))
+            return ActionResult(function(Call(response, world)))
+        try:
+            return ec2_reply(name, function(Call(response, world)), str(uuid.uuid4()))
+        except AwsError as error:
+            # Ourselves, because moto would answer 400 whatever the error's own status is.
+            status, headers, body = error_reply("ec2", error.status, error.code, error.message)
+            return body.decode(), {"status": status, **dict(headers)}
 
     return answer
 

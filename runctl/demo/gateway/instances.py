@@ -10,6 +10,7 @@ from typing import Any
 from runctl.demo.gateway.calls import AwsError, Call, operation
 from runctl.demo.gateway.lifecycle import CODES
 from runctl.demo.gateway.listing import Listing
+from runctl.demo.gateway.offers import cpu_options
 
 _ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -159,6 +160,7 @@ def instance_item(instance: Any, reservation_id: str) -> dict[str, Any]:
         "SourceDestCheck": instance.source_dest_check,
         "Tags": tag_list(instance.ec2_backend, instance.id) or None,
         "VirtualizationType": "hvm",
+        "CpuOptions": cpu_options(instance.instance_type),
         "PlatformDetails": "Linux/UNIX",
         "UsageOperation": "RunInstances",
         "MetadataOptions": {
@@ -173,8 +175,6 @@ def instance_item(instance: Any, reservation_id: str) -> dict[str, Any]:
         item["StateReason"] = {"Code": instance.state_reason.code, "Message": instance.state_reason.message}
     if instance.spot:
         item["SpotInstanceRequestId"] = instance.spot["SpotInstanceRequestId"]
-    if instance.cpu_threads:
-        item["CpuOptions"] = {"CoreCount": instance.cpu_threads[0], "ThreadsPerCore": instance.cpu_threads[1]}
     if not gone:
         item |= {
             "SubnetId": instance.subnet_id,
@@ -210,14 +210,15 @@ def find_instances(backend: Any, ids: Iterable[str]) -> list[tuple[str, Any]]:
     return [known[i] for i in wanted]
 
 
-def _public(item: Mapping[str, Any]) -> dict[str, Any]:
+def public(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the fields that are there for filters only."""
     return {k: v for k, v in item.items() if not k.startswith("_")}
 
 
 def reservations(items: Iterable[Mapping[str, Any]], owner: str) -> list[dict[str, Any]]:
     """Instances of one page under the reservation that launched them."""
     return [
-        {"ReservationId": key, "OwnerId": owner, "Groups": [], "Instances": [_public(i) for i in group]}
+        {"ReservationId": key, "OwnerId": owner, "Groups": [], "Instances": [public(i) for i in group]}
         for key, group in groupby(items, key=lambda i: str(i["_ReservationId"]))
     ]
 

@@ -30,6 +30,15 @@ class TimedVolume(Volume):
             return "in-use"
         return "creating" if self.world.elapsed < self.ready_at else "available"
 
+    def become(self, size: int, kind: str, iops: Any, throughput: Any) -> None:
+        """Take on new properties; what is not named falls to the new type's baseline when the type changes."""
+        changed = kind != self.volume_type
+        self.size, self.volume_type = size, kind
+        default_iops = {"gp3": 3000, "io1": self.iops or 100, "io2": self.iops or 100}.get(kind)
+        self.iops = int(iops) if iops else default_iops if changed else self.iops
+        default_throughput = 125 if kind == "gp3" else None
+        self.throughput = int(throughput) if throughput else default_throughput if changed else self.throughput
+
 
 class TimedSnapshot(Snapshot):
     """moto's snapshot with a progress: `begin` starts it, else it is complete."""
