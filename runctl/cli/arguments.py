@@ -33,6 +33,11 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("-h", "--help", action="help", help="this text")
 
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """Every option and argument, for completion scripts and docs/cli.md."""
+        return list(self._actions)  # argparse has no public list of them; completion libraries read this one too
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing a usage and leaving with 2."""
         from runctl.errors import InputError

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runctl.cli.style import Style, style_of
@@ -92,6 +92,8 @@ def start(args: Namespace) -> Invocation:
     """
     clock = read_clock()
     resolved = load_settings(flags=flags_of(args))
+    if args.demo:
+        resolved = _for_demo(resolved, args)
     ui = resolved.settings.ui
     style = style_of(sys.stdout, os.environ, flag=args.color, setting=ui.color, ascii_only=ui.ascii)
     if style.ascii and hasattr(sys.stdout, "reconfigure"):
@@ -102,13 +104,38 @@ def start(args: Namespace) -> Invocation:
     return call
 
 
+def _for_demo(resolved: Resolved, args: Namespace) -> Resolved:
+    """The embedded cloud has one account and no profiles; what the files say of real ones does not apply."""
+    regions = args.region or ("all",)
+    return replace(resolved, settings=replace(resolved.settings, profile=None, profiles={}, regions=regions))
+
+
 @contextmanager
 def cloud(args: Namespace) -> Iterator[None]:
-    """The cloud a command talks to: AWS as the environment says, or with --demo an embedded one that ends with it."""
+    """The cloud a command talks to: AWS as the environment says, or with --demo an embedded one that ends with it.
+
+    The demo has a home of its own, so that its machines never enter the user's ledger, journal or cache; the user's
+    configuration file still counts (a theme is a theme), but the profile and regions in it do not.
+    """
     if not args.demo:
         yield
         return
-    from runctl.cli.demo import embedded_cloud
+    import tempfile
 
-    with embedded_cloud():
-        yield
+    from runctl import paths
+    from runctl.demo.server import start as start_cloud
+
+    before, config = dict(os.environ), paths.user_config_file()
+    with start_cloud() as embedded, tempfile.TemporaryDirectory(prefix="runctl-demo-") as home:
+        kept = {k: v for k, v in before.items() if k not in ("RUNCTL_PROFILE", "RUNCTL_REGION", "RUNCTL_REGIONS")}
+        kept |= {"RUNCTL_HOME": home, **({"RUNCTL_CONFIG": str(config)} if config.exists() else {})}
+        _replace_environment(embedded.apply(kept))
+        try:
+            yield
+        finally:
+            _replace_environment(before)
+
+
+def _replace_environment(env: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env)

@@ -99,7 +99,8 @@ def headline(call: Invocation, fleet: Fleet) -> Iterator[str]:
     style, identity = call.style, fleet.snapshot.identity
     who = f"account {style.clean(f'{identity.alias} {identity.account}'.strip())}" if identity else "account ?"
     profile = f"profile {style.clean(fleet.snapshot.profile)}" if fleet.snapshot.profile else ""
-    regions = ",".join(fleet.snapshot.regions) or "no region"
+    asked = fleet.snapshot.regions
+    regions = f"{len(asked)} regions" if len(asked) > 4 else ",".join(asked) or "no region"
     age = "from an earlier run" if fleet.cached else ""
     yield "  ".join(part for part in (format_time(fleet.context.now), who, profile, regions, age) if part)
     yield "  ".join(_figures(call, fleet))
