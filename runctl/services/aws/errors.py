@@ -105,6 +105,7 @@ def aws_call(service: str, operation: str, region: str, profile: str = "") -> It
         CloudError: always instead of a botocore exception.
     """
     from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
 
     site = CallSite(service, operation, region, "")
     try:
@@ -123,7 +124,7 @@ def aws_call(service: str, operation: str, region: str, profile: str = "") -> It
         raise errors.RequestError("no region", site, hint=hint) from error
     except aws.ParamValidationError as error:
         raise _other(errors.RequestError, error, site, profile) from error
-    except aws.BotoCoreError as error:  # ResponseParserError among them: an HTML page where XML was due
+    except (ResponseParserError, aws.BotoCoreError) as error:  # a page of HTML where XML was due, and the rest
         raise _other(errors.ServiceError, error, site, profile) from error
 
 

@@ -1,0 +1,72 @@
+"""AWS's answers become models; what is missing or odd costs that field, never the row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runctl.models.instance import InstanceState, Market
+from runctl.services.aws import parse
+from runctl.services.prices import PriceBook
+
+BOOK = PriceBook()
+RAW = {
+    "InstanceId": "i-0abc", "InstanceType": "g5.xlarge", "State": {"Name": "running"}, "InstanceLifecycle": "spot",
+    "LaunchTime": "2026-01-01T00:00:00.000Z", "Placement": {"AvailabilityZone": "us-east-1a"},
+    "Tags": [{"Key": k, "Value": v} for k, v in (("Name", "[/x]"), ("runctl:managed", "1"), ("owner", "ana"))],
+    "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeId": "vol-1", "DeleteOnTermination": True}}],
+}  # fmt: skip
+
+
+def test_an_instance_keeps_what_aws_said_and_gets_its_price() -> None:
+    machine = parse.parse_instance(RAW, "us-east-1", BOOK)
+    assert (machine.id, machine.name, machine.state) == ("i-0abc", "[/x]", InstanceState.RUNNING)
+    assert (machine.market, machine.launched_at) == (Market.SPOT, datetime(2026, 1, 1, tzinfo=UTC))
+    assert machine.rate == BOOK.instance_rate("us-east-1", "g5.xlarge", "spot")
+    assert (machine.ownership.managed, machine.ownership.owner) == (True, "ana")
+    assert machine.devices[0].volume_id == "vol-1"
+
+
+def test_a_windows_machine_is_not_priced_as_linux() -> None:
+    assert parse.parse_instance({**RAW, "PlatformDetails": "Windows"}, "us-east-1", BOOK).rate is None
+
+
+@pytest.mark.parametrize("missing", RAW)
+def test_a_missing_field_costs_that_field_only(missing: str) -> None:
+    machine = parse.parse_instance({k: v for k, v in RAW.items() if k != missing}, "us-east-1", BOOK)
+    assert (machine.id == "i-0abc") is (missing != "InstanceId")
+
+
+@given(
+    st.recursive(st.none() | st.text(max_size=5), lambda x: st.dictionaries(st.sampled_from(list(RAW)), x, max_size=3))
+)
+def test_odd_tags_and_states_do_not_lose_the_row(odd: object) -> None:
+    raw = {**RAW, "State": {"Name": str(odd)}, "Tags": [{"Key": "k", "Value": str(odd)}]}
+    assert parse.parse_instance(raw, "us-east-1", BOOK).id == "i-0abc"
+
+
+def test_disks_snapshots_addresses_and_buckets() -> None:
+    disk = parse.parse_volume(
+        {"VolumeId": "vol-1", "Size": 100, "VolumeType": "gp3", "State": "available"}, "us-east-1", BOOK
+    )
+    assert disk.attached_to is None
+    assert disk.usd_per_month == pytest.approx(8.0)
+    snap = parse.parse_snapshot({"SnapshotId": "snap-1", "VolumeSize": 10}, "us-east-1", BOOK)
+    assert snap.usd_per_month == pytest.approx(0.5)
+    address = parse.parse_address({"AllocationId": "eipalloc-1", "PublicIp": "1.2.3.4"}, "us-east-1", BOOK)
+    assert (address.associated, address.usd_per_hour) == (False, 0.005)
+    bucket = parse.parse_bucket({"Name": "b"})
+    assert (bucket.objects, bucket.bytes, bucket.usd_per_month) == (None, None, None)
+
+
+def test_a_type_aws_describes_is_hardware() -> None:
+    raw = {
+        "InstanceType": "g9.xlarge", "VCpuInfo": {"DefaultVCpus": 4}, "MemoryInfo": {"SizeInMiB": 16384},
+        "GpuInfo": {"Gpus": [{"Name": "X1", "Count": 2, "MemoryInfo": {"SizeInMiB": 24576}}]},
+    }  # fmt: skip
+    hardware = parse.parse_hardware(raw)
+    assert (hardware.vcpus, hardware.memory_gib, hardware.gpu_model, hardware.gpu_count) == (4, 16, "X1", 2)
+    assert parse.parse_hardware({}).vcpus is None
