@@ -15,6 +15,9 @@ from runctl.clock import Clock, clock_from_environment
 from runctl.config import Resolved, Settings, load_settings
 from runctl.errors import ConfigurationError
 
+#: Where the embedded cloud's fleet is; its DescribeRegions knows all of AWS's.
+DEMO_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -106,7 +109,7 @@ def start(args: Namespace) -> Invocation:
 
 def _for_demo(resolved: Resolved, args: Namespace) -> Resolved:
     """The embedded cloud has one account and no profiles; what the files say of real ones does not apply."""
-    regions = args.region or ("all",)
+    regions = args.region or DEMO_REGIONS
     return replace(resolved, settings=replace(resolved.settings, profile=None, profiles={}, regions=regions))
 
 
@@ -126,7 +129,8 @@ def cloud(args: Namespace) -> Iterator[None]:
     from runctl.demo.server import start as start_cloud
 
     before, config = dict(os.environ), paths.user_config_file()
-    with start_cloud() as embedded, tempfile.TemporaryDirectory(prefix="runctl-demo-") as home:
+    # Not waited for: the first requests wait for it, the first paint does not.
+    with start_cloud(wait=False) as embedded, tempfile.TemporaryDirectory(prefix="runctl-demo-") as home:
         kept = {k: v for k, v in before.items() if k not in ("RUNCTL_PROFILE", "RUNCTL_REGION", "RUNCTL_REGIONS")}
         kept |= {"RUNCTL_HOME": home, **({"RUNCTL_CONFIG": str(config)} if config.exists() else {})}
         _replace_environment(embedded.apply(kept))
@@ -136,6 +140,7 @@ def cloud(args: Namespace) -> Iterator[None]:
             _replace_environment(before)
 
 
-def _replace_environment(env: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(env)
+def _replace_environment(wanted: dict[str, str]) -> None:
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)
