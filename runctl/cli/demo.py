@@ -1,47 +1,15 @@
-"""`runctl demo serve` and the cloud behind `--demo`. Nothing of moto is imported in this process."""
+"""`runctl demo serve`: the embedded cloud for other clients. Nothing of moto is imported in this process."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
-
-#: Regions of the seeded fleet; the demo looks at them unless --region names others.
-_REGIONS = "us-east-1,us-west-2,eu-west-1"
-
-
-@contextmanager
-def embedded_cloud() -> Iterator[None]:
-    """Within: an embedded cloud, and an environment that leads every AWS client of this process to it alone.
-
-    It is still starting when the block begins: the first requests wait for it, the first paint does not.
-
-    Raises:
-        InputError: the extra `demo` is not installed.
-    """
-    from runctl.demo.server import start
-
-    before = dict(os.environ)
-    with start(wait=False) as cloud:
-        changed = cloud.apply(before) | {"RUNCTL_REGIONS": _REGIONS}
-        try:
-            _replace_environment(changed)
-            yield
-        finally:
-            _replace_environment(before)
-
-
-def _replace_environment(wanted: Mapping[str, str]) -> None:
-    for name in set(os.environ) - set(wanted):
-        del os.environ[name]
-    os.environ.update(wanted)
 
 
 def _port(text: str) -> int:

@@ -36,7 +36,7 @@ def configure(parser: Parser) -> None:
 
 
 EXAMPLES = (
-    "runctl --demo                                     look round without an account",
+    "runctl --demo                                     # look round without an account",
     "runctl --once -o json instances | jq '.summary'",
     "runctl -1 cost --sort usd_per_hour --limit 5",
     "runctl --once --region all --fail-on idle,unattached",

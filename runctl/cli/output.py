@@ -118,7 +118,7 @@ def _figures(call: Invocation, fleet: Fleet) -> Iterator[str]:
         yield call.style.paint(f"+{total['burn_unpriced']} unpriced", Tone.WARN)
     missing = [k for k in CostKind if k not in billed_kinds(fleet)]
     if missing:
-        yield f"(without {', '.join(f'{k}s' if k is not CostKind.S3 else 's3' for k in missing)})"
+        yield f"(without {', '.join(_KINDS[k] for k in missing)})"
     counts = (
         ("instances_running", "running"), ("instances_stopped", "stopped"), ("jobs_running", "jobs"),
         ("volumes_unattached", "unattached"),

@@ -1,0 +1,128 @@
+"""The JSON Schema of `runctl --once -o json`, made from the same tables of fields as the answer itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runctl.cli.envelope import ERROR, OK, PARTIAL, SCHEMA_VERSION, SKIPPED
+from runctl.cli.listing import FIELDS
+from runctl.models.cost import CostKind
+from runctl.models.instance import ActivityState, InstanceState, Market
+from runctl.store.fields import Field, Kind
+
+_TYPES: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": ["string", "null"]},
+    Kind.NUMBER: {"type": ["number", "null"]},
+    Kind.MONEY: {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "description": "USD; null when unknown, never 0 for unknown",
+    },
+    Kind.SECONDS: {"type": ["number", "null"], "description": "seconds"},
+    Kind.TIME: {"type": ["string", "null"], "format": "date-time", "description": "ISO-8601, UTC"},
+    Kind.BYTES: {"type": ["integer", "null"], "minimum": 0},
+    Kind.PERCENT: {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+    Kind.FLAG: {"type": "boolean"},
+    Kind.OBJECT: {"type": "object"},
+}
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_EXACT: dict[tuple[str, str], dict[str, Any]] = {
+    ("instances", "state"): {"enum": [str(s) for s in InstanceState]},
+    ("instances", "market"): {"enum": [str(m) for m in Market]},
+    ("instances", "tags"): _TEXTS,
+    ("volumes", "tags"): _TEXTS,
+    ("jobs", "metrics"): {"type": "object", "additionalProperties": {"type": "number"}},
+    ("cost", "kind"): {"enum": [str(k) for k in CostKind]},
+}
+_COUNT = {"type": ["integer", "null"], "minimum": 0}
+_MONEY = {"type": ["number", "null"], "minimum": 0}
+
+
+def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An object with exactly these properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def _activity() -> dict[str, Any]:
+    return _object({"state": {"enum": [str(s) for s in ActivityState]}, "evidence": {"type": ["string", "null"]}})
+
+
+def _property(noun: str, field: Field[Any]) -> dict[str, Any]:
+    if field.name == "activity":
+        return _activity()
+    if field.name in ("id", "bucket", "region") and noun != "s3":
+        return {"type": "string"}
+    return _EXACT.get((noun, field.name), _TYPES[field.kind])
+
+
+def _section(noun: str) -> dict[str, Any]:
+    item = _object({f.name: _property(noun, f) for f in FIELDS[noun].columns if f.in_json})
+    return _object(
+        {
+            "status": {"enum": [OK, PARTIAL, ERROR, SKIPPED]},
+            "as_of": _TYPES[Kind.TIME],
+            "complete": {"type": "boolean"},
+            "items": {"type": "array", "items": item},
+        }
+    )
+
+
+def _summary() -> dict[str, Any]:
+    return _object(
+        {
+            "burn_usd_per_hour": {
+                **_MONEY,
+                "description": "sum of usd_per_hour over everything that bills, of the kinds in burn_covers; "
+                "null when none of them answered",
+            },
+            "burn_unpriced": {**_COUNT, "description": "how many things bill at a price nobody knows"},
+            "burn_covers": {
+                "type": "array",
+                "items": {"enum": [str(k) for k in CostKind]},
+                "description": "kinds the burn includes: those asked for that answered",
+            },
+            **dict.fromkeys(("instances_running", "instances_stopped", "jobs_running"), _COUNT),
+            "volumes_unattached": _COUNT,
+            "storage_usd_per_month": _MONEY,
+            "storage_unpriced": _COUNT,
+            "alerts": {"type": "array", "items": {"type": "string"}},
+        }
+    )
+
+
+def once_schema() -> dict[str, Any]:
+    """The schema, JSON Schema draft 2020-12. A change that breaks a reader raises `schema_version`."""
+    text_or_null = {"type": ["string", "null"]}
+    error = _object(
+        {
+            "service": {"type": "string"},
+            "operation": {"type": "string"},
+            "region": text_or_null,
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "retryable": {"type": "boolean"},
+        }
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "runctl --once -o json",
+        "description": "With --columns, items hold only the named fields and are not described by this schema.",
+        **_object(
+            {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "generated_at": {"type": "string", "format": "date-time"},
+                "duration_ms": {"type": "integer", "minimum": 0},
+                "identity": _object(dict.fromkeys(("account", "arn", "profile"), text_or_null)),
+                "regions": {"type": "array", "items": {"type": "string"}},
+                "summary": _summary(),
+                "sections": _object({noun: _section(noun) for noun in FIELDS}),
+                "errors": {"type": "array", "items": error},
+            }
+        ),
+    }
