@@ -92,7 +92,8 @@ def test_a_burn_without_rows_is_zero_and_knows_everything() -> None:
 def test_jobs_are_known_from_tags_until_their_record_is_read() -> None:
     machine = Instance(
         id="i-1", region="us-east-1", name="", type="g5.xlarge", state=InstanceState.RUNNING, market=Market.SPOT,
-        az="us-east-1a", launched_at=NOW, ownership=parse_ownership({"runctl:job": "llama"}), tags={"runctl:attempt": "2"},
+        az="us-east-1a", launched_at=NOW, ownership=parse_ownership({"runctl:job": "llama"}),
+        tags={"runctl:attempt": "2"},
     )  # fmt: skip
     snapshot = Snapshot(instances=(machine,))
     (job,) = jobs(snapshot, Context(NOW, snapshot))
