@@ -25,7 +25,7 @@ def parse_time(value: Any) -> datetime:
     """A time as botocore gives it, aware; the epoch when there is none."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            value = datetime.fromisoformat(value)
         except ValueError:
             return _NEVER
     if not isinstance(value, datetime):
