@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from runctl.errors import InputError
@@ -117,7 +117,8 @@ class Faults:
 class DemoCloud:
     """A handle on the process; a context manager that stops it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str, log: IO[bytes]) -> None:
+        self._log = log
         self.process = process
         self.endpoint_url = endpoint_url
         self.control = Control(endpoint_url)
@@ -127,11 +128,18 @@ class DemoCloud:
         """Return when the cloud answers.
 
         Raises:
-            InputError: its process ended first; it has said why on stderr.
+            InputError: its process ended first.
         """
         line = self.process.stdout.readline() if self.process.stdout else b""
         if line != READY:
-            raise InputError(f"the embedded cloud did not start (exit code {self.process.wait()}); its reason is above")
+            code = self.process.wait()
+            reason = self.log().strip().rpartition("\n")[2]
+            raise InputError(f"the embedded cloud did not start (exit code {code}): {reason}")
+
+    def log(self) -> str:
+        """What the process wrote to stderr: tracebacks of operations that moto does not have, mostly."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
 
     def environment(self, region: str = "us-east-1") -> dict[str, str]:
         """What to set so that AWS clients talk to this cloud only; remove `MISLEADING` too."""
@@ -198,6 +206,7 @@ class DemoCloud:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._log.close()
 
     def __enter__(self) -> DemoCloud:
         return self

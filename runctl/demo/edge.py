@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -91,19 +92,25 @@ class Edge:
     def _answer(
         self, target: Target, environ: dict[str, Any], body: bytes, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if target.service == "s3":
-            # moto's S3 guards itself; a long upload must not keep the rest waiting.
-            return self._cloud(environ, start_response)
-        with self.world.lock:
-            self.world.settle()
-            if "HTTP_X_AMZ_TARGET" in environ:
-                try:
-                    answer = self._extra(target, json.loads(body or b"{}"))
-                except AwsError as error:
-                    return _send(error_reply("json", error.status, error.code, error.message), start_response)
+        """What the cloud says; what it cannot do becomes an AWS error in the protocol of the request."""
+        try:
+            if target.service == "s3":
+                # moto's S3 guards itself; a long upload must not keep the rest waiting.
+                return self._cloud(environ, start_response)
+            with self.world.lock:
+                self.world.settle()
+                answer = self._extra(target, json.loads(body or b"{}")) if "HTTP_X_AMZ_TARGET" in environ else None
                 if answer is not None:
                     return _json(answer, start_response, "application/x-amz-json-1.1")
-            return self._cloud(environ, start_response)
+                return self._cloud(environ, start_response)
+        except AwsError as error:
+            failed = error.status, error.code, error.message
+        except NotImplementedError:
+            failed = 400, "InvalidAction", f"The action {target.operation} is not valid for this web service."
+        except Exception as error:  # noqa: BLE001  # the boundary of somebody else's code; the trace goes to the log
+            traceback.print_exc()
+            failed = 500, "InternalError", f"An internal error has occurred ({type(error).__name__})"
+        return _send(error_reply(protocol_of(environ, target.service), *failed), start_response)
 
     def _fail(
         self, fault: Fault, target: Target, environ: dict[str, Any], start_response: Callable[..., Any]

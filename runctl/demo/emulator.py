@@ -72,7 +72,13 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     launch.use_faults(faults)
     TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))
     calls.install(world, {"ec2": EC2Response, "ssm": SimpleSystemManagerResponse, "sts": TokenResponse})
-    application: Callable[..., Any] = DomainDispatcherApplication(create_backend_app)
+
+    def create(service: Any) -> Any:
+        app = create_backend_app(service)
+        app.config["PROPAGATE_EXCEPTIONS"] = True  # an error of moto's own becomes an AWS error in `edge`, not a page
+        return app
+
+    application: Callable[..., Any] = DomainDispatcherApplication(create)
     return application
 
 

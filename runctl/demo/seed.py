@@ -67,7 +67,8 @@ def add_machine(world: World, plan: MachinePlan) -> Any:
     tags = ({"Name": plan.name} if plan.name else {}) | plan.tags
     reservation = backend.run_instances(
         image_for(plan.region, plan.type), 1, None, [],
-        instance_type=plan.type, is_instance_type_default=False, region_name=plan.region, placement=plan.az,
+        # "default" spares two walks over all offerings: the plan names types and zones that exist.
+        instance_type=plan.type, is_instance_type_default=True, region_name=plan.region,
         subnet_id=_default_subnet(backend, plan.az), associate_public_ip=True,
         key_name=None, security_group_ids=[], nics=[], tags={"instance": tags, "volume": tags},
         disable_api_termination=plan.termination_protected, client_token="",

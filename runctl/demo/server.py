@@ -14,6 +14,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -70,17 +71,19 @@ def start(
 
     with _listen(port) as listener:
         command = [sys.executable, "-m", "runctl.demo.server", "--fd", str(listener.fileno())]
+        log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the handle; the terminal may show a dashboard
         command += ["--seed", str(seed), "--speed", str(speed), "--fleet", fleet]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             env=blind_environment(os.environ if environ is None else environ),
             pass_fds=(listener.fileno(),),
             start_new_session=True,  # ctrl-c in the terminal is for the parent alone
         )
         # The child has the socket now; ours is closed, so that a dead cloud refuses connections.
-        cloud = DemoCloud(process, f"http://{_LOOPBACK}:{listener.getsockname()[1]}")
+        cloud = DemoCloud(process, f"http://{_LOOPBACK}:{listener.getsockname()[1]}", log)
     if wait:
         try:
             cloud.wait_until_ready()

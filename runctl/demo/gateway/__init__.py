@@ -9,6 +9,7 @@ from runctl.demo.gateway import (
     images,
     instances,
     launch,
+    regions,
     snapshots,
     spot,
     storage_changes,
@@ -17,5 +18,5 @@ from runctl.demo.gateway import (
 )
 
 OPERATION_MODULES = (
-    addresses, agents, identity, images, instances, launch, snapshots, spot, storage_changes, types, volumes,
+    addresses, agents, identity, images, instances, launch, regions, snapshots, spot, storage_changes, types, volumes,
 )  # fmt: skip

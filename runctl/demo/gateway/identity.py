@@ -1,4 +1,4 @@
-"""Who the demo's keys belong to: ada, one of the owners of the fleet, so that some machines are ours and some are not."""
+"""Who the demo's keys belong to: ada, one of the owners in the fleet, so that some machines are ours."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import Any
 from runctl.demo.gateway.calls import Call, operation
 
 USER = "ada"
+_MOTO_DEFAULT = ":user/moto"
 
 
 @operation("sts", "GetCallerIdentity")
 def get_caller_identity(call: Call) -> dict[str, Any]:
-    """The IAM user of the demo, or the session of an assumed role as moto answers it."""
-    from moto.sts.models import sts_backends
-
-    role = sts_backends[call.account]["global"].get_assumed_role_from_access_key(call.response.access_key)
-    if role is not None:
-        return {"UserId": role.user_id, "Account": call.account, "Arn": role.arn}
-    return {
-        "UserId": "AIDACKCEVSQ6C2EXAMPLE",
-        "Account": call.account,
-        "Arn": f"arn:aws:iam::{call.account}:user/{USER}",
-    }
+    """The answer of moto for users and sessions it knows; for all other keys the IAM user of the demo."""
+    user_id, arn, account = call.response.backend.get_caller_identity(call.response.access_key, call.region)
+    if arn.endswith(_MOTO_DEFAULT):
+        user_id, arn = "AIDACKCEVSQ6C2EXAMPLE", f"arn:aws:iam::{account}:user/{USER}"
+    return {"UserId": user_id, "Account": account, "Arn": arn}

@@ -65,7 +65,7 @@ def _image(call: Call) -> str:
 
 def _check_names(call: Call) -> None:
     key = call.params.get("KeyName")
-    if key and key not in call.ec2.keypairs:
+    if key and key not in call.ec2.key_pairs:
         raise AwsError("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
     profile = call.params.get("IamInstanceProfile") or {}
     if not profile:

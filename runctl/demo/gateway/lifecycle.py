@@ -34,6 +34,7 @@ class TimedInstance(Instance):
         self._epoch = 0
         self.running_since: float | None = None
         self.launch_time = self.world.now().replace(tzinfo=None, microsecond=0)
+        index_of(self.ec2_backend)[self.id] = self
         self._enter("pending", self.world.timings.pending, self._run)
 
     def place(self, state: str, launched: datetime, reason: str = "") -> None:
@@ -189,6 +190,7 @@ class TimedInstance(Instance):
                 if not reservation.instances:
                     del self.ec2_backend.reservations[key]
         self.ec2_backend.tags.pop(self.id, None)
+        index_of(self.ec2_backend).pop(self.id, None)
 
     def _explain(self, who: str, code: str, message: str) -> None:
         self._reason = f"{who} ({self.world.now():%Y-%m-%d %H:%M:%S} GMT)"
@@ -205,9 +207,26 @@ class TimedInstance(Instance):
         return "initializing" if young else "ok"
 
 
+def index_of(backend: Any) -> dict[str, TimedInstance]:
+    """The instances of one region by id; it lives on moto's backend, so that a reset forgets it."""
+    index: dict[str, TimedInstance] = backend.__dict__.setdefault("runctl_instances", {})
+    return index
+
+
 def install(world: World) -> None:
-    """Make moto create timed instances."""
+    """Make moto create timed instances, and find them without walking over all (a launch looks three times)."""
     import moto.ec2.models.instances as home
 
+    def get_instance_by_id(self: Any, instance_id: str) -> TimedInstance | None:
+        return index_of(self).get(instance_id)
+
+    def get_instance(self: Any, instance_id: str) -> TimedInstance:
+        found = index_of(self).get(instance_id)
+        if found is None:
+            raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+        return found
+
+    for method in (get_instance_by_id, get_instance):
+        setattr(home.InstanceBackend, method.__name__, method)
     TimedInstance.world = world
     vars(home).update(Instance=TimedInstance)

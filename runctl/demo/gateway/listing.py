@@ -76,10 +76,10 @@ class Listing:
         values = wanted.get("Values") or []
         if name.startswith("tag:"):
             key = name.removeprefix("tag:")
-            return lambda i: _matches((t["Value"] for t in i.get("Tags", ()) if t["Key"] == key), values)
+            return lambda i: _matches((t["Value"] for t in i.get("Tags") or () if t["Key"] == key), values)
         if name in _TAG_FILTERS:
             part = "Key" if name == "tag-key" else "Value"
-            return lambda i: _matches((t[part] for t in i.get("Tags", ())), values)
+            return lambda i: _matches((t[part] for t in i.get("Tags") or ()), values)
         if name not in self.filters:
             raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
         path = self.filters[name].split(".")

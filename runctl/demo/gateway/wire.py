@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from moto.core.utils import get_service_model
@@ -19,6 +19,7 @@ NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 
 
+@lru_cache(maxsize=65536)  # most texts of a listing come again: tag keys, types, zones, flags
 def escape(text: str) -> str:
     """`text` as XML character data. Characters that XML 1.0 forbids are dropped: no AWS reply can carry them either."""
     escaped = text.translate(_ESCAPES)
