@@ -122,8 +122,8 @@ def configuration_page() -> str:
 
 
 _CONFIGURATION = """`runctl.toml` in the project's directory (or above it, up to the one with `.git`) counts over the
-user's file, which counts over the defaults; variables count over files, and flags over everything. `runctl config show` prints every value
-with its origin, `runctl config path` where the files are, `runctl config init` writes a commented one.
+user's file, which counts over the defaults; variables count over files, and flags over everything. `runctl config show`
+prints every value with its origin, `runctl config path` where the files are, `runctl config init` begins one.
 An unknown key or a bad value is an error that names file and line.
 
 AWS's own variables and files hold too: `AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, SSO, roles.

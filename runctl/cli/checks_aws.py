@@ -5,12 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runctl.cli.checks import Check, fail, ok, warn
-from runctl.cli.fleet import NO_REGION_HINT
+from runctl.cli.connect import NO_REGION_HINT, connect, region_doubt
 from runctl.clock import Clock
 from runctl.config import Settings
 from runctl.errors import ClockError, CloudError, CredentialsError, DeniedError, RunctlError
@@ -54,10 +54,8 @@ PERMISSIONS = (
 
 def run(settings: Settings, clock: Clock, regions: Sequence[str], timeout_s: float) -> list[Check]:
     """All checks of the cloud; later ones are left out where an earlier one makes them pointless."""
-    from runctl.services.aws.backend import open_backend
-
     try:
-        backend = open_backend(settings)
+        backend = connect(settings)
     except RunctlError as error:
         return [_failed("credentials", error)]
     asked = tuple(r for r in regions if r != "all") or tuple(
@@ -68,7 +66,8 @@ def run(settings: Settings, clock: Clock, regions: Sequence[str], timeout_s: flo
     if region is None:
         found.append(fail("region", "none is set", NO_REGION_HINT, 3))
     elif found[0].level == "ok":
-        found.append(ok("region", region))
+        doubt = region_doubt(region)
+        found.append(warn("region", region, doubt) if doubt else ok("region", region))
         found += permissions(backend, region, timeout_s)
     backend.close()
     return found
@@ -92,6 +91,8 @@ def clock_check(date_header: str, now: datetime) -> Check:
         theirs = parsedate_to_datetime(date_header)
     except ValueError:
         return warn("clock", "AWS's answer had no date", "compare this machine's clock by hand")
+    # RFC 5322's "-0000" (UTC, of a machine that does not say where it is) is parsed without a zone.
+    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
     skew = (now - theirs).total_seconds()
     said = "in step with AWS" if abs(skew) < 2 else f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} AWS"
     advice = "set the clock, for example with timedatectl set-ntp true"

@@ -178,7 +178,7 @@ def complain(error: RunctlError) -> None:
     from runctl.format import clean_text
 
     said = clean_text(str(error), 2000)
-    print(said if said.startswith("runctl") else f"runctl: {said}", file=sys.stderr)
+    print(said if said.startswith(("runctl:", "runctl ")) else f"runctl: {said}", file=sys.stderr)
     if error.hint:
         print(f"  {clean_text(error.hint, 2000)}", file=sys.stderr)
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runctl.cli.connect import connect, regions_of
 from runctl.cli.invocation import Invocation
 from runctl.errors import ConfigurationError
 from runctl.events import Event, ListingCompleted, ListingFailed, ScopeChanged
 from runctl.models.snapshot import Health, Snapshot, Source, SourceStatus
-from runctl.services.backend import Backend
 from runctl.store.fields import Context
 from runctl.store.store import Store
 
@@ -22,7 +22,6 @@ SOURCES_OF: dict[str, tuple[Source, ...]] = {
     "volumes": (Source.VOLUMES, Source.INSTANCES),
     "cost": (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES, Source.BUCKETS),
 }
-NO_REGION_HINT = "name one with --region us-east-1, AWS_REGION, or regions = [...] in runctl.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +81,9 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
     """
     if getattr(call.args, "cached", False):
         return _cached(call)
-    from runctl.services.aws.backend import open_backend
     from runctl.services.pollers import collect
 
-    backend = open_backend(call.settings)
+    backend = connect(call.settings)
     regions = regions_of(call, backend)
     store = Store()
     scope = store.snapshot.scope
@@ -104,30 +102,28 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
     return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot), frozenset(sources))
 
 
-def regions_of(call: Invocation, backend: Backend) -> tuple[str, ...]:
-    """The regions to ask: flag, settings, or the session's own.
-
-    Raises:
-        ConfigurationError: none of them names one.
-    """
-    explicit = call.args.region or call.settings.regions_for(backend.profile)
-    if explicit:
-        return tuple(explicit)
-    own = backend.default_region()
-    if own is None:
-        raise ConfigurationError(
-            "no region: neither a flag, nor the settings, nor the AWS profile names one", hint=NO_REGION_HINT
-        )
-    return (own,)
-
-
 def _cached(call: Invocation) -> Fleet:
+    import os
+
     from runctl import paths
     from runctl.store.cache import load_snapshot
 
-    snapshot = load_snapshot(paths.cache_dir(), call.settings.profile or "", call.args.region or ())
+    profile = call.settings.profile or os.environ.get("AWS_PROFILE", "")
+    regions = call.args.region or call.settings.regions_for(profile)
+    snapshot = load_snapshot(paths.cache_dir(), profile, () if regions == ("all",) else regions)
     if snapshot is None:
         raise ConfigurationError(
-            "nothing is cached for this profile and these regions", hint="run once without --cached"
+            "nothing is cached for this profile and these regions",
+            hint="`runctl --once` and the dashboard keep what they saw",
         )
     return Fleet(snapshot, Context(call.clock.now(), snapshot), frozenset(Source), cached=True)
+
+
+def remember(seen: Fleet) -> None:
+    """Keep a complete look at everything for `--cached` and the dashboard's first paint; a failure to costs nothing."""
+    if seen.cached or not set(SOURCES_OF["cost"]) <= seen.sources:
+        return
+    from runctl import paths
+    from runctl.store.cache import save_snapshot
+
+    save_snapshot(paths.cache_dir(), seen.snapshot)

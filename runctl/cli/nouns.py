@@ -10,6 +10,7 @@ from typing import Any
 from runctl.cli import arguments, envelope, fleet, listing, output
 from runctl.cli.arguments import Parser, nearest
 from runctl.cli.cells import cell_of
+from runctl.cli.connect import connect
 from runctl.cli.dispatch import Verb
 from runctl.cli.fleet import Fleet
 from runctl.cli.invocation import Invocation, cloud, start
@@ -126,9 +127,7 @@ def show_item(call: Invocation, noun: str, kind: str) -> int:
     if item is None:
         return _missing(call, noun, rows, seen)
     if kind and call.args.raw:
-        from runctl.services.aws.backend import open_backend
-
-        raw = open_backend(call.settings).fetch_raw(kind, item.region, item.id)
+        raw = connect(call.settings).fetch_raw(kind, item.region, item.id)
         output.write_json(_plain(raw))
         return 0
     fields = FIELDS[noun]

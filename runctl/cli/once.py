@@ -95,6 +95,8 @@ def once(call: Invocation, nouns: Sequence[str]) -> int:
     sections = [envelope.section_of(noun, seen, shape) for noun in nouns]
     output.write_once(call, sections, seen, shape)
     output.report_failures(call, seen)
+    sys.stdout.flush()  # the reader need not wait for the cache
+    fleet.remember(seen)
     return envelope.exit_code(sections, seen, call.args.fail_on)
 
 

@@ -11,7 +11,7 @@ from runctl.cli.fleet import Fleet
 from runctl.cli.invocation import Invocation
 from runctl.cli.listing import FIELDS, SINGULAR, Shape, csv_text, dump, json_items, name_of, table
 from runctl.cli.style import Tone
-from runctl.format import format_time, format_usd
+from runctl.format import format_duration, format_time, format_usd
 from runctl.models.cost import CostKind
 from runctl.models.snapshot import ErrorRecord
 
@@ -101,11 +101,16 @@ def headline(call: Invocation, fleet: Fleet) -> Iterator[str]:
     profile = f"profile {style.clean(fleet.snapshot.profile)}" if fleet.snapshot.profile else ""
     asked = fleet.snapshot.regions
     regions = f"{len(asked)} regions" if len(asked) > 4 else ",".join(asked) or "no region"
-    age = "from an earlier run" if fleet.cached else ""
+    age = f"from an earlier run, {_age(fleet)} old" if fleet.cached else ""
     yield "  ".join(part for part in (format_time(fleet.context.now), who, profile, regions, age) if part)
     yield "  ".join(_figures(call, fleet))
     for alert in summary_of(fleet)["alerts"]:
         yield style.paint(f"! {style.clean(alert)}", Tone.WARN)
+
+
+def _age(fleet: Fleet) -> str:
+    dates = [s.as_of for s in fleet.snapshot.status.values() if s.as_of]
+    return format_duration((fleet.context.now - min(dates)).total_seconds() if dates else None)
 
 
 def _figures(call: Invocation, fleet: Fleet) -> Iterator[str]:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from runctl.cli import arguments, nouns, output
 from runctl.cli.arguments import Parser
 from runctl.cli.cells import column_of, text_of
+from runctl.cli.connect import connect
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
 from runctl.cli.listing import dump
@@ -70,9 +71,7 @@ def list_level(call: Invocation, bucket: str, prefix: str) -> int:
             "runctl s3 ls: --filter, --sort, --columns and -o csv are for the list of buckets",
             allowed="-o table, json, ndjson, name; --limit",
         )
-    from runctl.services.aws.backend import open_backend
-
-    pages = open_backend(call.settings).list_prefix(bucket, prefix)
+    pages = connect(call.settings).list_prefix(bucket, prefix)
     entries = [entry for page in pages for entry in page][: call.args.limit]
     match call.output:
         case "json":
