@@ -159,7 +159,10 @@ def _known_usd(machine: Machine, watched: list[bool]) -> float:
         after = min((m for m in seen if m > minute), default=None)
         if before is None and after is None:
             continue
-        total += _minute_usd(machine, alive, run, before, after)
+        if minute == before == run:
+            total += alive[minute][1] / 60  # seen at its very start: the 60 s minimum is known whatever came next
+        else:
+            total += _minute_usd(machine, alive, run, before, after)
     return total
 
 

@@ -104,9 +104,9 @@ def test_a_hung_region_delays_nobody_and_is_named(cloud: DemoCloud) -> None:
     cloud.faults.add("hang", service="ec2", region="us-west-2", seconds=8)
     events: list[Event] = []
     began = time.monotonic()
-    whole = collect(
-        open_backend(DEFAULTS), (Source.INSTANCES,), REGIONS, events.append, clock=SystemClock(), timeout_s=4.0
-    )
+    backend = open_backend(DEFAULTS)
+    whole = collect(backend, (Source.INSTANCES,), REGIONS, events.append, clock=SystemClock(), timeout_s=4.0)
+    backend.close()
     assert time.monotonic() - began < 6
     assert not whole
     done = {e.key.region for e in events if isinstance(e, ListingCompleted)}
