@@ -159,8 +159,8 @@ def _known_usd(machine: Machine, watched: list[bool]) -> float:
         after = min((m for m in seen if m > minute), default=None)
         if before is None and after is None:
             continue
-        if minute == before == run:
-            total += alive[minute][1] / 60  # seen at its very start: the 60 s minimum is known whatever came next
+        if minute == before == run and after is not None and alive.get(after, (-1, 0))[0] != run:
+            total += alive[minute][1] / 60  # seen at its very start and never again: the 60 s minimum is known
         else:
             total += _minute_usd(machine, alive, run, before, after)
     return total
