@@ -1,1 +1,198 @@
-"""See docs/architecture.md."""
+"""RunctlApp: the session, the five screens and the terminal, wired together. Rules live elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.command import Provider
+from textual.reactive import var
+from textual.screen import Screen
+
+from runctl import paths
+from runctl.clock import Clock
+from runctl.config import Settings
+from runctl.keymap import build_keymap
+from runctl.messages import Answered, EventArrived
+from runctl.models.snapshot import EMPTY, Snapshot
+from runctl.screens.base import FleetScreen
+from runctl.screens.cost import CostScreen
+from runctl.screens.global_actions import GlobalActions
+from runctl.screens.instances import InstancesScreen
+from runctl.screens.jobs import JobsScreen
+from runctl.screens.palette import ActionProvider
+from runctl.screens.s3 import S3Screen
+from runctl.screens.view import is_signed_out
+from runctl.screens.volumes import VolumesScreen
+from runctl.session import Connect, Session
+from runctl.terminal.clipboard import is_remote
+from runctl.terminal.crash import write_crash_log
+from runctl.terminal.hangup import HangupWatch
+from runctl.terminal.system import SystemTerminal, Terminal
+from runctl.theme import theme_name, themes
+
+#: Snapshots are shown at most this often: a burst of pages is one picture.
+PAINT_EVERY_S = 0.1
+_SCREENS: dict[str, type[FleetScreen[Any]]] = {
+    "instances": InstancesScreen,
+    "jobs": JobsScreen,
+    "s3": S3Screen,
+    "volumes": VolumesScreen,
+    "cost": CostScreen,
+}
+
+
+class RunctlApp(GlobalActions):
+    """The dashboard.
+
+    Args:
+        settings: resolved settings.
+        connect: opens a backend for a profile; called in a thread after the first paint.
+        clock: the time.
+        demo: whether the cloud is the embedded one.
+        terminal: clipboard, browser, programs; the real ones unless a test lends its own.
+    """
+
+    TITLE = "runctl"
+    DEFAULT_MODE: ClassVar[str] = "instances"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
+    ENABLE_COMMAND_PALETTE = True
+
+    snapshot: var[Snapshot] = var(EMPTY, init=False)
+
+    def __init__(
+        self,
+        settings: Settings,
+        connect: Connect,
+        *,
+        clock: Clock,
+        demo: bool = False,
+        terminal: Terminal | None = None,
+    ) -> None:
+        super().__init__()
+        keymap = build_keymap(settings.keys, read_only=settings.is_read_only(settings.profile))
+        self.desk: Session = Session(
+            connect,
+            self.post_message,
+            settings=settings,
+            clock=clock,
+            terminal=terminal or SystemTerminal(),
+            keymap=keymap,
+            demo=demo,
+        )
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = theme_name(settings.ui.theme)
+        self.set_keymap(keymap.overrides)
+        if not settings.ui.animations or is_remote(os.environ):
+            self.animation_level = "none"
+        for mode, screen in _SCREENS.items():
+            self.add_mode(mode, partial(self._make, screen))
+        self._hangup = HangupWatch(self._hung_up, sys.__stdin__.fileno()) if sys.__stdin__ else None
+        self._painted_at = 0.0
+        self._paint_pending = False
+        self._welcomed_scope = -1
+
+    def _make(self, screen: type[FleetScreen[Any]]) -> Screen[Any]:
+        return screen(self.desk).data_bind(RunctlApp.snapshot)
+
+    # -- beginning and end ---------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """The cloud is asked only after the first picture: importing its library must not delay it."""
+        if self._hangup is not None and not self.is_headless:
+            self._hangup.start()
+        self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.after_switch()
+        self._adopt(self.desk.open(self.desk.profile, self.desk.regions))
+
+    def _tick(self) -> None:
+        if (fleet := self.fleet) is not None:
+            fleet.tick()
+
+    def on_unmount(self) -> None:
+        """The end: nobody asks any more."""
+        self.desk.close()
+        if self._hangup is not None:
+            self._hangup.stop()
+
+    def _hung_up(self, code: int) -> None:
+        """From any thread: the terminal is gone."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(partial(self.exit, return_code=code))
+
+    def _fatal_error(self) -> None:
+        """One line and a file, in place of Textual's page of values (which would show secrets)."""
+        error = sys.exception() or self._exception or RuntimeError("unknown")
+        path = write_crash_log(error, paths.state_dir(), self.desk.clock.now())
+        where = f"; the way to it is in {path}" if path else ""
+        self.panic(Text(f"runctl: {type(error).__name__}{where}"))
+
+    # -- what arrives --------------------------------------------------------------------------------------------------
+
+    @on(EventArrived)
+    def _event_arrived(self, message: EventArrived) -> None:
+        before = self.desk.store.snapshot
+        if self.desk.store.apply(message.event) is before or self._paint_pending:
+            return
+        waited = self.desk.clock.monotonic() - self._painted_at
+        if waited >= PAINT_EVERY_S:
+            self._paint()
+        else:
+            self._paint_pending = True
+            self.set_timer(PAINT_EVERY_S, self._paint)
+
+    def _paint(self) -> None:
+        self._paint_pending = False
+        self._adopt(self.desk.store.snapshot)
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        self._painted_at = self.desk.clock.monotonic()
+        self.snapshot = snapshot
+        nothing = not snapshot.instances and not snapshot.volumes
+        if nothing and is_signed_out(snapshot) and self._welcomed_scope != snapshot.scope and self.screen is self.fleet:
+            self._welcomed_scope = snapshot.scope
+            self.welcome(snapshot.errors[0].message if snapshot.errors else "")
+
+    @on(Answered)
+    def _answered(self, message: Answered) -> None:
+        message.deliver()
+
+    # -- what the keys ask of the session ------------------------------------------------------------------------------
+
+    def after_switch(self) -> None:
+        """Ask first what is looked at."""
+        super().after_switch()
+        self.desk.focus(self.current_mode)
+
+    def action_refresh(self) -> None:
+        """Ask again now."""
+        fleet = self.fleet
+        if not (isinstance(fleet, S3Screen) and fleet.refresh_place()):
+            self.desk.refresh()
+        self.notify("asking AWS again", timeout=2, markup=False)
+
+    def action_pause(self) -> None:
+        """Stop asking, or go on."""
+        self.desk.toggle_pause()
+        said = "paused: p goes on, r asks once" if self.desk.paused else "asking AWS again"
+        self.notify(said, timeout=3, markup=False)
+        if (fleet := self.fleet) is not None:
+            fleet.show_lines()
+
+    def use(self, profile: str | None, regions: tuple[str, ...]) -> None:
+        """Another account or other regions: a new scope."""
+        self._adopt(self.desk.open(profile, regions))
+
+    def renew(self) -> None:
+        """New credentials for the same choice."""
+        self.desk.renew()

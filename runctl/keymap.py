@@ -35,6 +35,7 @@ class Scope(StrEnum):
     VIEWER = "Reading"
     FILTER = "Filter line"
     DIALOG = "Dialogs"
+    WELCOME = "First minute"
 
 
 _NOUNS = (Scope.INSTANCES, Scope.JOBS, Scope.S3, Scope.VOLUMES, Scope.COST)
@@ -45,6 +46,7 @@ HEARD_TOGETHER: tuple[frozenset[Scope], ...] = (
     frozenset({Scope.VIEWER}),
     frozenset({Scope.FILTER}),
     frozenset({Scope.DIALOG}),
+    frozenset({Scope.WELCOME}),
 )
 """Scopes that listen at the same moment: one key may mean only one thing within each set.
 
@@ -167,6 +169,7 @@ ACTIONS: tuple[Action, ...] = (
     # Verbs that change something go here, each with mutates=True, once their action exists:
     # list.new `n`, list.menu `a`, list.adopt `A`, instances.stop `S`, list.delete `D` (danger), instances.extend `+`,
     # instances.shell `s`; and of the jobs: jobs.logs `l`, jobs.metrics `m`.
+    _action("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),
     # -- readers: raw view, help, errors ------------------------------------------------------------------------------
     _action("viewer.down j down", "screen.scroll(1)", "down", "One line down."),
     _action("viewer.up k up", "screen.scroll(-1)", "up", "One line up."),
@@ -174,7 +177,10 @@ ACTIONS: tuple[Action, ...] = (
     _action("viewer.page_up pageup K ctrl+b ctrl+u", "screen.scroll_page(-1)", "page up", "One page up."),
     _action("viewer.first g home", "screen.scroll_first", "top", "The first line."),
     _action("viewer.last G end", "screen.scroll_last", "bottom", "The last line."),
-    _action("viewer.toggle y", "screen.toggle", "YAML/JSON", "Turn between YAML and JSON.", weight=60),
+    _action("viewer.search slash", "screen.search", "search", "Find a text.", weight=55),
+    _action("viewer.next n", "screen.search_next(1)", "next", "The next place where it was found."),
+    _action("viewer.previous N", "screen.search_next(-1)", "previous", "The place before."),
+    _action("viewer.toggle y", "screen.switch_form", "YAML/JSON", "Turn between YAML and JSON.", weight=60),
     _action("viewer.copy c", "screen.copy", "copy", "Copy all of it.", weight=50),
     _action("viewer.close escape q backspace", "screen.close", "close", "Back to where you were.", weight=40),
     # -- the filter line ----------------------------------------------------------------------------------------------
@@ -184,6 +190,13 @@ ACTIONS: tuple[Action, ...] = (
     _action("filter.newer down", "focused.newer", "newer", "Forward again after `up`.", weight=30),
     # -- dialogs ------------------------------------------------------------------------------------------------------
     _action("dialog.cancel escape", "screen.cancel", "cancel", "Close without doing anything.", weight=40),
+    # -- no credentials -----------------------------------------------------------------------------------------------
+    _action("welcome.demo d", "screen.demo", "demo", "Look round in the demo: an embedded cloud, no account.", weight=90),
+    _action("welcome.login L", "screen.login", "log in", "Log in to AWS in this terminal.", weight=80),
+    _action("welcome.how question_mark", "screen.how", "how", "How credentials are found, and what was found.", weight=70),
+    _action("welcome.profile P", "screen.profile", "profile", "Choose another AWS profile.", weight=60),
+    _action("welcome.close escape", "screen.close", "go on", "Go on without credentials.", weight=50),
+    _action("welcome.quit q", "app.quit", "quit", "Quit.", weight=40),
 )
 # fmt: on
 
@@ -200,15 +213,8 @@ _WORDS = {
 }  # fmt: skip
 _NAMES = {character: name for name, character in _WORDS.items()} | {" ": "space"}
 _SHOWN = {
-    "enter": "⏎",
-    "escape": "esc",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
-}
+    "enter": "⏎", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "left": "←", "right": "→", "up": "↑", "down": "↓",
+}  # fmt: skip
 _SHOWN_ASCII = {"enter": "enter", "left": "left", "right": "right", "up": "up", "down": "down"}
 _ALIASES = {"esc": "escape", "return": "enter", "pgup": "pageup", "pgdn": "pagedown", "del": "delete", "ins": "insert"}
 _PLAIN = {key.value for key in Keys if "+" not in key.value and "<" not in key.value} | set(_WORDS)

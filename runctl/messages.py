@@ -33,3 +33,16 @@ class Answered(Message, bubble=False):
     def __init__(self, deliver: Callable[[], None]) -> None:
         super().__init__()
         self.deliver = deliver
+
+
+class CopyRequested(Message):
+    """Something is to go to the clipboard.
+
+    Args:
+        text: what is copied.
+        what: what it is, for the notice: "the id", "2 ids".
+    """
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text, self.what = text, what

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from textual.message import Message
@@ -84,6 +85,7 @@ class Session:
         self._backend: Backend | None = None
         self._pollers: Pollers | None = None
         self._mode = "instances"
+        self._attempt = 0
 
     @property
     def scope(self) -> int:
@@ -96,12 +98,18 @@ class Session:
         self.profile, self.regions = profile, regions
         known = () if regions == ALL_REGIONS else regions
         snapshot = self.store.apply(ScopeChanged(self.scope + 1, profile or "", known))
-        self._spawn("connect", lambda: self._open(snapshot.scope, profile, regions))
+        self._connect_later(profile, regions)
         return snapshot
 
-    def reconnect(self) -> Snapshot:
-        """The same choice again, with whatever credentials there are now."""
-        return self.open(self.profile, self.regions)
+    def _connect_later(self, profile: str | None, regions: tuple[str, ...]) -> None:
+        self._attempt += 1
+        attempt = (self.scope, self._attempt)
+        self._spawn("connect", lambda: self._open(attempt, profile, regions))
+
+    def renew(self) -> None:
+        """The same choice with the credentials there are now. The rows stay; another account replaces them."""
+        self._drop()
+        self._connect_later(self.profile, self.regions)
 
     def close(self) -> None:
         """The app ends: stop asking. Threads that hang in a call are daemons and hold up nobody."""
@@ -165,6 +173,14 @@ class Session:
         self._spawn("ask", run)
         return asked
 
+    def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do something slow off the UI's thread; see `Desk.outside`."""
+
+        def run() -> None:
+            self._post(Answered(partial(done, work())))
+
+        self._spawn("outside", run)
+
     def _deliver(self, asked: Asked, call: Callable[[], None]) -> None:
         def checked() -> None:
             if not asked.cancelled.is_set() and asked.scope == self.scope:
@@ -184,8 +200,9 @@ class Session:
         elif backend is not None:
             backend.close()
 
-    def _open(self, scope: int, profile: str | None, regions: tuple[str, ...]) -> None:
+    def _open(self, attempt: tuple[int, int], profile: str | None, regions: tuple[str, ...]) -> None:
         """In a thread of its own: import the AWS library, find credentials, start asking."""
+        scope = attempt[0]
         try:
             backend = self._connect(profile)
             pollers = self._pollers_for(backend, scope, regions)
@@ -194,7 +211,7 @@ class Session:
             self._publish(ListingFailed(scope, SourceKey(Source.IDENTITY, ""), 0, record, Health.ERROR))
             return
         with self._lock:
-            late = scope != self.scope
+            late = attempt != (self.scope, self._attempt)
             if not late:
                 self._backend, self._pollers = backend, pollers
         if late:

@@ -78,3 +78,7 @@ class Desk(Protocol):
     ) -> Question:
         """The same for an answer that arrives page by page: `page` for each, then `done` or `failed`."""
         ...
+
+    def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do something slow that is no question to the cloud off the UI's thread; `done` gets its result in it."""
+        ...

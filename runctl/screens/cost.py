@@ -1,0 +1,261 @@
+"""Cost: everything that bills now, dearest first, with the reason why it still exists; or totals by owner and so on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Static
+
+from runctl.format import format_usd, format_usd_short
+from runctl.keymap import Scope, bindings_for
+from runctl.models.cost import HOURS_PER_MONTH, CostItem, CostKind
+from runctl.models.snapshot import Source
+from runctl.screens.base import FleetScreen
+from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, number, outside, plain, row
+from runctl.screens.desk import Desk
+from runctl.screens.noun import Noun, Resource
+from runctl.screens.view import NO_FILTER, Choice
+from runctl.store.fields import COST_FIELDS, Context, Field, Fields, Kind
+from runctl.store.select import cost_items, is_waste, waste
+from runctl.widgets.detail import Section
+
+#: What `t` goes through; "" is the single items.
+GROUPINGS = ("", "owner", "project", "kind", "type", "region")
+_RAW_KINDS = {CostKind.INSTANCE: "instance", CostKind.VOLUME: "volume", CostKind.SNAPSHOT: "snapshot",
+              CostKind.ADDRESS: "address", CostKind.S3: "bucket"}  # fmt: skip
+
+
+def _lead(item: CostItem, context: Context) -> Cell:
+    return plain("▲", "warn") if is_waste(item, context) else plain(" ")
+
+
+def _rate(item: CostItem, _context: Context) -> Cell:
+    small = item.usd_per_hour is not None and item.usd_per_hour < 0.1
+    return money(item.usd_per_hour, decimals=4 if small else 2, hot=5.0, suffix="s" if item.market == "spot" else " ")
+
+
+def _why(item: CostItem, context: Context) -> Cell:
+    return outside(item.reason, "warn" if is_waste(item, context) else "")
+
+
+COLUMNS: tuple[Spec[CostItem], ...] = (
+    Spec("", "", 1, _lead),
+    Spec("name", "NAME", 19, lambda i, c: name_or_id(i.name, i.id)),
+    Spec("kind", "KIND", 8, lambda i, c: plain(str(i.kind), "muted"), keep=50),
+    Spec("usd_per_hour", "$/H", 8, _rate, right=True),
+    Spec("usd_per_month", "$/MO", 10, lambda i, c: money(i.usd_per_month), right=True, keep=60),
+    Spec("reason", "WHY", 20, _why, flex=True),
+    Spec("type", "TYPE", 13, lambda i, c: outside(i.type), keep=40),
+    Spec("owner", "OWNER", 10, lambda i, c: outside(i.owner or ""), keep=30),
+    Spec("region", "REGION", 11, lambda i, c: outside(i.region), keep=20),
+    Spec("project", "PROJECT", 12, lambda i, c: outside(i.project or ""), keep=15),
+    Spec("id", "ID", 21, lambda i, c: plain(i.id, "muted"), keep=10),
+)
+
+
+def cost_detail(item: CostItem, context: Context) -> Detail:
+    """One thing that bills."""
+    since = (*age(item.since, context), (" ago", "muted")) if item.since else plain("not known", "muted")
+    facts = (
+        row("id", plain(item.id)),
+        row("is", plain(f"{item.kind} {item.type}".strip())),
+        row("where", outside(item.region)),
+        row("why", _why(item, context)),
+        row("since", since),
+        row("owner", outside(item.owner)),
+        row("project", outside(item.project)),
+    )
+    hour = item.usd_per_hour
+    sums = (
+        row("an hour", (("$", "money"), *money(hour, 4))),
+        row("a day", (("$", "money"), *money(None if hour is None else hour * 24))),
+        row("a month", (("$", "money"), *money(item.usd_per_month))),
+    )
+    return (Section("", facts), Section("Money", sums))
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All items that share an owner (or project, …): `usd_per_hour` of the priced ones, `unpriced` more without."""
+
+    name: str
+    items: int
+    usd_per_hour: float
+    unpriced: int
+    wasted_usd_per_hour: float
+
+
+def totals(items: Sequence[CostItem], by: str, context: Context) -> tuple[Total, ...]:
+    """Totals by a field of the items; what has no value there is one group of its own, "?"."""
+    groups: dict[str, list[CostItem]] = {}
+    for item in items:
+        groups.setdefault(str(getattr(item, by) or "?"), []).append(item)
+    return tuple(
+        Total(
+            name,
+            len(group),
+            math.fsum(i.usd_per_hour for i in group if i.usd_per_hour is not None),
+            sum(i.usd_per_hour is None for i in group),
+            math.fsum(i.usd_per_hour or 0.0 for i in group if is_waste(i, context)),
+        )
+        for name, group in sorted(groups.items())
+    )
+
+
+TOTAL_FIELDS: Fields[Total] = Fields(
+    "totals",
+    (
+        Field("name", "NAME", Kind.TEXT, lambda t, c: t.name),
+        Field("items", "ITEMS", Kind.NUMBER, lambda t, c: t.items),
+        Field("usd_per_hour", "$/H", Kind.MONEY, lambda t, c: t.usd_per_hour, ("cost", "price")),
+        Field("unpriced", "UNPRICED", Kind.NUMBER, lambda t, c: t.unpriced),
+        Field("wasted_usd_per_hour", "WASTED $/H", Kind.MONEY, lambda t, c: t.wasted_usd_per_hour, ("wasted",)),
+    ),
+    lambda t: {},
+)
+
+
+def _unpriced(total: Total, _context: Context) -> Cell:
+    return plain(f"+{total.unpriced} unpriced", "warn") if total.unpriced else plain("")
+
+
+TOTAL_COLUMNS: tuple[Spec[Total], ...] = (
+    Spec("name", "NAME", 24, lambda t, c: outside(t.name), flex=True),
+    Spec("items", "ITEMS", 6, lambda t, c: number(t.items), right=True),
+    Spec("usd_per_hour", "$/H", 9, lambda t, c: money(t.usd_per_hour, hot=5.0), right=True),
+    Spec("", "$/MO", 11, lambda t, c: money(t.usd_per_hour * HOURS_PER_MONTH), right=True, keep=60),
+    Spec("wasted_usd_per_hour", "WASTED $/H", 10, lambda t, c: money(t.wasted_usd_per_hour), right=True, keep=70),
+    Spec("unpriced", "", 13, _unpriced, keep=80),
+)
+
+
+def total_detail(total: Total, _context: Context) -> Detail:
+    """A total."""
+    lines = (
+        row("items", number(total.items)),
+        row("an hour", (("$", "money"), *money(total.usd_per_hour))),
+        row("a month", (("$", "money"), *money(total.usd_per_hour * HOURS_PER_MONTH))),
+        row("wasted", (("$", "money"), *money(total.wasted_usd_per_hour), (" an hour", ""))),
+    )
+    return (Section(total.name, lines),)
+
+
+COST: Noun[Any] = Noun(
+    name="cost",
+    word=("thing that bills", "things that bill"),
+    fields=COST_FIELDS,
+    sources=(Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES),
+    rows=cost_items,
+    columns=COLUMNS,
+    detail=cost_detail,
+    identify=lambda i: f"{i.kind} {i.region} {i.id}",
+    resource=lambda i: Resource(_RAW_KINDS[i.kind], i.region, i.id),
+    title=lambda i: i.name or i.id,
+    sort="usd_per_hour",
+    descending=True,
+    empty="nothing bills in {regions}",
+)
+TOTALS: Noun[Any] = Noun(
+    name="cost",
+    word=("total", "totals"),
+    fields=TOTAL_FIELDS,
+    sources=COST.sources,
+    rows=lambda c: (),
+    columns=TOTAL_COLUMNS,
+    detail=total_detail,
+    identify=lambda t: t.name,
+    resource=lambda t: None,
+    title=lambda t: t.name,
+    sort="usd_per_hour",
+    descending=True,
+    empty="nothing bills in {regions}",
+)
+
+
+class CostScreen(FleetScreen[Any]):
+    """What bills."""
+
+    NOUN = COST
+    SCOPE = Scope.COST
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.COST)]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._by = ""
+
+    def compose_top(self) -> ComposeResult:
+        """Four figures."""
+        yield Static("", id="figures", markup=False)
+
+    def items(self) -> Sequence[Any]:
+        """Single items, or totals."""
+        single = cost_items(self.context)
+        return totals(single, self._by, self.context) if self._by else single
+
+    def show_lines(self) -> None:
+        """The figures above the rows, from the same snapshot."""
+        super().show_lines()
+        self.query_one("#figures", Static).update(self._figures_line())
+
+    def _figures_line(self) -> Text:
+        figures = self._figures()
+        if figures is None:
+            return Text(" now $?/h   today $?   month $?   projected $?")
+        unpriced = f" +{figures.burn_unpriced} unpriced" if figures.burn_unpriced else ""
+        wasted_items, wasted = waste(self.context)
+        parts: list[Cell] = [
+            ((" now ", "muted"), (f"${format_usd(figures.burn_usd_per_hour)}/h{unpriced}", "money")),
+            (("today ", "muted"), (format_usd_short(figures.today_usd), "money")),
+            (("month ", "muted"), (format_usd_short(figures.month_usd), "money")),
+            (("projected ", "muted"), (format_usd_short(figures.month_projected_usd), "money")),
+            (("wasted ", "muted"), (f"${format_usd(wasted.usd)}/h", "warn"), (f" in {len(wasted_items)}", "muted")),
+        ]
+        if self._by:
+            parts.append(((f"by {self._by}", "accent"),))
+        return Text("   ").join(self.text(part) for part in parts)
+
+    def action_group(self) -> None:
+        """Totals by the next field, then single items again."""
+        self._group(GROUPINGS[(GROUPINGS.index(self._by) + 1) % len(GROUPINGS)])
+
+    def _group(self, by: str) -> None:
+        self._by = by
+        self.noun = TOTALS if by else COST
+        self.choice = Choice("usd_per_hour", True, NO_FILTER, place=by)
+        self.show_columns()
+        self.choose(self.choice)
+
+    def open_row(self, row: Any) -> None:
+        """A total opens into its items."""
+        if not isinstance(row, Total):
+            super().open_row(row)
+            return
+        by, name = self._by, row.name
+        self._group("")
+        if name != "?":
+            quoted = f'"{name}"' if " " in name or "|" in name else name
+            self.action_filter_by(f"{by}:{quoted}")
+
+    def restore(self, choice: Choice) -> None:
+        """A view from the history, with its grouping."""
+        if choice.place != self._by:
+            self._by = choice.place
+            self.noun = TOTALS if choice.place else COST
+            self.choice = choice
+            self.show_columns()
+        super().restore(choice)
+
+    def step_back(self) -> bool:
+        """Filter first, then the single items."""
+        if super().step_back():
+            return True
+        if not self._by:
+            return False
+        self._group("")
+        return True

@@ -1,0 +1,87 @@
+"""What the lines round a table say. Pure functions from data to pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from runctl.format import clean_text, format_duration
+from runctl.models.snapshot import Health, Snapshot, Source
+from runctl.screens.desk import Desk
+from runctl.screens.noun import Noun
+from runctl.screens.view import Choice, is_signed_out
+from runctl.store.fields import Context
+from runctl.store.select import PanelStatus, jobs, waste
+from runctl.theme import Glyphs
+from runctl.widgets.line import Piece
+from runctl.widgets.money_strip import Whereabouts
+
+_TROUBLED = (Health.STALE, Health.PARTIAL, Health.ERROR, Health.DENIED)
+
+
+def tabs(context: Context) -> Sequence[tuple[str, str, str, int | None]]:
+    """Key, mode, title and count of the five screens; a count is None until something is known."""
+    snapshot = context.snapshot
+    known = {key.source for key, status in snapshot.status.items() if status.as_of is not None}
+
+    def count(rows: Sequence[object], source: Source) -> int | None:
+        return len(rows) if rows or source in known else None
+
+    return (
+        ("1", "instances", "Instances", count(snapshot.instances, Source.INSTANCES)),
+        ("2", "jobs", "Jobs", count(jobs(snapshot, context), Source.INSTANCES)),
+        ("3", "s3", "S3", count(snapshot.buckets, Source.BUCKETS)),
+        ("4", "volumes", "Volumes", count(snapshot.volumes, Source.VOLUMES)),
+        ("5", "cost", "Cost", None),
+    )
+
+
+def whereabouts(snapshot: Snapshot, desk: Desk, panel: PanelStatus, now: datetime) -> Whereabouts:
+    """Whose account, which regions, how fresh."""
+    identity = snapshot.identity
+    return Whereabouts(
+        account=(identity.alias or identity.account) if identity else "",
+        profile=snapshot.profile,
+        regions=snapshot.regions,
+        freshness=format_duration((now - panel.as_of).total_seconds()) if panel.as_of else "…",
+        stale=panel.health in _TROUBLED,
+        demo=desk.demo,
+        read_only=desk.settings.is_read_only(snapshot.profile or None),
+        paused=desk.paused,
+    )
+
+
+def status_pieces(
+    noun: Noun[Any], choice: Choice, counts: tuple[int, int, int], panel: PanelStatus, signs: Glyphs
+) -> list[Piece]:
+    """Rows, marks, order, freshness and troubles; `counts` are rows shown, rows known, rows marked."""
+    shown, total, marked = counts
+    name = choice.sort or noun.sort
+    order = noun.sortable().get(name, name)
+    pieces = [Piece(f"{shown} of {total}")]
+    if marked:
+        pieces.append(Piece(f"{marked} marked", "accent", bold=True, rank=2))
+    pieces.append(Piece(f"sort {order} {signs.down if choice.descending else signs.up}", "muted", rank=5))
+    if choice.waste_only:
+        pieces.append(Piece("idle or wasted only", "warn", rank=1))
+    for number, part in enumerate(panel.text.split(" · ")):
+        calm = panel.health is Health.LIVE
+        pieces.append(Piece(clean_text(part, 100), "muted" if calm else "warn" if number else "stale", rank=3 + number))
+    return pieces
+
+
+def banner(snapshot: Snapshot) -> Piece | None:
+    """The one thing to know when AWS no longer accepts us; the rows stay."""
+    if is_signed_out(snapshot):
+        return Piece("credentials are missing or expired: L logs in", "state-bad", bold=True)
+    return None
+
+
+def newcomer_hint(context: Context) -> str:
+    """For the demo, until the first key: what is wrong in this fleet, and the key that shows it."""
+    items, sum_ = waste(context)
+    if not items:
+        return "1-5 change the screen, ? shows all keys"
+    things = f"{len(items)} thing{'s waste' if len(items) != 1 else ' wastes'}"
+    return f"{things} ${sum_.usd:,.2f}/h: press i"

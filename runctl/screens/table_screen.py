@@ -1,0 +1,225 @@
+"""One screen over one kind of row: strip, tabs, filter line, table, detail, status, keys.
+
+It shows a snapshot, and only while somebody is looking at it; a hidden screen does nothing and catches up when shown.
+How a person chooses which rows is in `choosing`, what can be done with one in `base`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widgets import Static
+
+from runctl.keymap import Scope, Situation, bindings_for
+from runctl.models.snapshot import EMPTY, Snapshot
+from runctl.screens.cells import Cell, Spec, to_ascii, to_text
+from runctl.screens.desk import Desk
+from runctl.screens.noun import Noun
+from runctl.screens.status import banner, newcomer_hint, status_pieces, tabs, whereabouts
+from runctl.screens.view import Choice, Shown, arrange, is_signed_out, notice
+from runctl.store.fields import Context
+from runctl.store.select import PanelStatus, Summary, panel_status, summary
+from runctl.theme import ASCII, glyphs, setting_of, tokens
+from runctl.widgets.columns import Column
+from runctl.widgets.detail import Detail, Row, Section
+from runctl.widgets.filter_bar import FilterBar
+from runctl.widgets.line import Piece
+from runctl.widgets.lines import KeyFooter, StatusLine, TabStrip
+from runctl.widgets.money_strip import MoneyStrip
+from runctl.widgets.virtual_table import VirtualTable
+
+T = TypeVar("T")
+#: Cells that show durations are drawn again at least this often, also when nothing arrives.
+REDRAW_S = 30.0
+_WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-beside")]
+_HEIGHTS = [(0, "-low"), (15, "-tall")]
+
+
+class TableScreen(Screen[None], Generic[T]):
+    """Rows of one noun; see the module.
+
+    Args:
+        desk: what the application lends.
+    """
+
+    NOUN: ClassVar[Noun[Any]]
+    SCOPE: ClassVar[Scope]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.LIST)]
+    CSS_PATH = "fleet.tcss"
+    AUTO_FOCUS = "#table"
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
+
+    snapshot: var[Snapshot] = var(EMPTY, init=False)
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.noun: Noun[Any] = self.NOUN
+        self.choice = Choice(self.noun.sort, self.noun.descending)
+        self.context = Context(desk.clock.now())
+        self.shown: Shown[Any] = Shown((), 0)
+        self.signs = glyphs(desk.settings.ui.ascii)
+        self._summary: tuple[Snapshot, Summary] | None = None
+        self._drawn_at = 0.0
+        self._fresh_eyes = desk.demo
+        self._wide = desk.settings.ui.wide
+
+    # -- layout --------------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield MoneyStrip(id="strip")
+        yield TabStrip(id="tabs")
+        yield from self.compose_top()
+        yield FilterBar(id="filter")
+        with Horizontal(id="body"):
+            yield VirtualTable[Any](self.identify, signs=self.signs, id="table")
+            yield Detail(id="detail")
+        yield StatusLine(id="status")
+        yield KeyFooter(id="footer")
+        yield Static("runctl needs 60 columns and 15 lines\nmake the window larger, or: runctl --once", id="small")
+
+    def compose_top(self) -> ComposeResult:
+        """What a screen has between the tabs and the table; nothing as a rule."""
+        return ()
+
+    @property
+    def table(self) -> VirtualTable[Any]:
+        """The rows."""
+        return self.query_one("#table", VirtualTable)
+
+    def identify(self, item: Any) -> str:
+        """The id of a row; the noun may change while the screen lives."""
+        return self.noun.identify(item)
+
+    def on_mount(self) -> None:
+        """Say what there is to say before anything is known."""
+        self.table.set_wide(self._wide)
+        self.show_columns()
+        self.show()
+
+    def show_columns(self) -> None:
+        """Columns of the noun, and which of them orders the rows."""
+        columns = [self._column(spec) for spec in self.noun.columns]
+        self.table.set_columns(columns, sorted_by=self.choice.sort, descending=self.choice.descending)
+
+    def _column(self, spec: Spec[Any]) -> Column[Any]:
+        label = to_ascii(spec.label) if self.signs is ASCII else spec.label
+        return Column(
+            spec.name,
+            label,
+            spec.width,
+            lambda item: self.text(spec.cell(item, self.context)),
+            align="right" if spec.right else "left",
+            priority=0 if spec.keep >= 100 else 100 - spec.keep,
+            flex=spec.flex,
+        )
+
+    def text(self, cell: Cell) -> Text:
+        """A cell in the colours and characters of the moment."""
+        return to_text(cell, tokens(setting_of(self.app.theme)), ascii_only=self.signs is ASCII)
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    def watch_snapshot(self) -> None:
+        """Something changed: show it if anybody looks."""
+        if self.is_mounted and self.is_current:
+            self.show()
+
+    def on_screen_resume(self) -> None:
+        """Somebody looks again: catch up."""
+        if self.is_mounted:
+            self.show()
+
+    def items(self) -> Sequence[Any]:
+        """All rows there are, before filter and order."""
+        return self.noun.rows(self.context)
+
+    def panel(self) -> PanelStatus:
+        """How much to trust the rows."""
+        return panel_status(self.context, self.noun.sources[0], self.desk.settings.ui.refresh_s)
+
+    def show(self) -> None:
+        """Everything, from the snapshot and the time."""
+        self.context = Context(self.desk.clock.now(), self.snapshot)
+        self._drawn_at = self.desk.clock.monotonic()
+        self.shown = arrange(self.noun, self.items(), self.choice, self.context)
+        table = self.table
+        table.set_rows(self.shown.rows)
+        if not self.shown.rows:
+            lines = notice(self.noun, self.choice, self.shown.total, self.panel(), self.context)
+            table.set_notice(Text("\n").join(self.text(line) for line in lines))
+        self.query_one(FilterBar).verdict(f"{len(self.shown.rows)}/{self.shown.total}", valid=True)
+        self.show_lines()
+        self.show_detail()
+
+    def tick(self) -> None:
+        """A second passed: ages move on; whatever did not change is not painted."""
+        if not self.is_mounted or not self.is_current:
+            return
+        if self.desk.clock.monotonic() - self._drawn_at >= REDRAW_S:
+            self.show()
+        else:
+            self.context = replace(self.context, now=self.desk.clock.now())
+            self.show_lines()
+
+    def _figures(self) -> Summary | None:
+        if not self.snapshot.status:
+            return None
+        if self._summary is None or self._summary[0] is not self.snapshot:
+            self._summary = (self.snapshot, summary(self.context))
+        return self._summary[1]
+
+    def show_lines(self) -> None:
+        """The lines round the table."""
+        context, panel, table = self.context, self.panel(), self.table
+        place = whereabouts(self.snapshot, self.desk, panel, context.now)
+        self.query_one(MoneyStrip).show_summary(self._figures(), place, self.signs)
+        self.query_one(TabStrip).show_tabs(tabs(context), self.NOUN.name)
+        counts = (len(self.shown.rows), self.shown.total, len(table.marks))
+        pieces = status_pieces(self.noun, self.choice, counts, panel, self.signs)
+        if (told := banner(self.snapshot)) is not None:
+            pieces.insert(0, told)
+        elif self._fresh_eyes and self.shown.rows:
+            pieces.insert(0, Piece(newcomer_hint(context), "accent", bold=True))
+        self.query_one(StatusLine).show_status(self._drawable(pieces))
+        self.show_keys()
+
+    def _drawable(self, pieces: list[Piece]) -> list[Piece]:
+        return [replace(p, text=to_ascii(p.text)) for p in pieces] if self.signs is ASCII else pieces
+
+    def show_keys(self) -> None:
+        """The keys that matter now."""
+        situation = Situation(
+            has_row=self.table.cursor_id is not None,
+            marks=len(self.table.marks),
+            filtered=bool(self.choice.filter.text),
+            errors=len(self.snapshot.errors),
+            signed_out=is_signed_out(self.snapshot),
+        )
+        scopes = (Scope.GLOBAL, Scope.LIST, Scope.TABLE, self.SCOPE)
+        actions = self.desk.keymap.footer(scopes, situation, limit=8 if self.size.width >= 110 else 6)
+        self.query_one(KeyFooter).show_keys(actions, ascii_only=self.signs is ASCII)
+
+    def show_detail(self) -> None:
+        """The row under the cursor, where there is room for it."""
+        if not self.has_class("-beside"):
+            return
+        row = self.table.cursor_row
+        self.query_one(Detail).show(() if row is None else self.sections(row))
+
+    def sections(self, row: Any) -> Sequence[Section]:
+        """Everything known about a row, in the characters of the moment."""
+        made: Sequence[Section] = self.noun.detail(row, self.context)
+        if self.signs is not ASCII:
+            return made
+        return [Section(s.title, tuple(Row(r.key, to_ascii(r.value), r.token) for r in s.rows)) for s in made]

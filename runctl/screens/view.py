@@ -1,0 +1,115 @@
+"""Which rows of a noun are shown, in which order, and what an empty table says. Pure functions of a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from runctl.models.snapshot import ErrorRecord, Health, Snapshot
+from runctl.screens.cells import Cell, plain
+from runctl.screens.noun import Noun
+from runctl.store.fields import Context
+from runctl.store.filter import Filter
+from runctl.store.select import PanelStatus, is_waste, sort_items
+
+T = TypeVar("T")
+NO_FILTER: Filter[Any] = Filter("", ())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a person wants to see a screen; what `[` and `]` bring back.
+
+    Args:
+        sort: the field; "" is the noun's own order.
+        descending: turned round.
+        filter: compiled, with its text.
+        waste_only: only what is idle or wasted.
+        place: where within the screen: a bucket and prefix, a grouping; "" is the top.
+    """
+
+    sort: str = ""
+    descending: bool = False
+    filter: Filter[Any] = field(default=NO_FILTER)
+    waste_only: bool = False
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[T]):
+    """The rows on screen, and of how many."""
+
+    rows: Sequence[T]
+    total: int
+
+
+def arrange(noun: Noun[T], items: Sequence[T], choice: Choice, context: Context) -> Shown[T]:
+    """Filter, then sort; what has no known value comes last."""
+    kept: Sequence[T] = items
+    if choice.filter.alternatives:
+        kept = [item for item in kept if choice.filter.matches(item, context)]
+    if choice.waste_only:
+        kept = [item for item in kept if is_waste(item, context)]
+    name = choice.sort or noun.sort
+    if name in noun.fields.by_name:
+        kept = sort_items(kept, noun.fields, name, context, descending=choice.descending)
+    return Shown(kept, len(items))
+
+
+def is_signed_out(snapshot: Snapshot) -> bool:
+    """Whether AWS does not accept the credentials (any longer)."""
+    return any(s.error is not None and s.error.error_class == "CredentialsError" for s in snapshot.status.values())
+
+
+def notice(noun: Noun[Any], choice: Choice, total: int, panel: PanelStatus, context: Context) -> tuple[Cell, ...]:
+    """What an empty table says: why it is empty, and what to do; one cell a line."""
+    error = panel.errors[0] if panel.errors else None
+    if total:
+        return _nothing_matches(noun, choice, total)
+    if panel.health is Health.DENIED and error is not None:
+        return _not_allowed(noun, error)
+    if panel.health in (Health.ERROR, Health.PARTIAL) and error is not None:
+        return _failed(noun, error)
+    if (failed := _identity_error(context.snapshot)) is not None and panel.health is Health.LOADING:
+        return _failed(noun, failed)
+    if panel.health is Health.LOADING or (panel.health is Health.PARTIAL and not panel.complete):
+        return skeleton(panel.text)
+    where = ", ".join(context.snapshot.regions) or "these regions"
+    return (plain(noun.empty.replace("{regions}", where)),)
+
+
+def skeleton(waiting_for: str) -> tuple[Cell, ...]:
+    """Rows to come, and what is waited for."""
+    bars = ("▬" * 18, "▬" * 13, "▬" * 16, "▬" * 11)
+    return (plain(waiting_for, "muted"), plain(""), *(plain(f"{b}   ▬▬▬▬▬▬▬▬   ▬▬▬▬▬   ▬▬▬▬▬", "muted") for b in bars))
+
+
+def _nothing_matches(noun: Noun[Any], choice: Choice, total: int) -> tuple[Cell, ...]:
+    many = noun.word[total != 1]
+    if choice.filter.text:
+        reason = f"none of {total} {many} matches  {choice.filter.text}"
+        return plain(reason), plain("esc clears the filter, / changes it, ? explains it", "muted")
+    return plain(f"none of {total} {many} is idle or wasted"), plain("i shows all of them", "muted")
+
+
+def _identity_error(snapshot: Snapshot) -> ErrorRecord | None:
+    return next((s.error for k, s in sorted(snapshot.status.items()) if s.error and not k.region), None)
+
+
+def _not_allowed(noun: Noun[Any], error: ErrorRecord) -> tuple[Cell, ...]:
+    return (
+        plain(f"not allowed: {error.service}:{error.operation} in {error.region}", "state-bad"),
+        plain(f"These {noun.word[1]} may exist; this identity may not list them. Ask for that IAM action."),
+        plain("The other screens go on. ! shows the whole answer.", "muted"),
+    )
+
+
+def _failed(noun: Noun[Any], error: ErrorRecord) -> tuple[Cell, ...]:
+    where = f" in {error.region}" if error.region else ""
+    call = f"{error.service}:{error.operation}{where}: " if error.operation else ""
+    lines = [plain(f"{call}{error.message}", "state-bad")]
+    if error.hint:
+        lines.append(plain(error.hint))
+    lines.append(plain(f"Whether there are {noun.word[1]} is not known. r asks again, ! shows all errors.", "muted"))
+    return tuple(lines)
