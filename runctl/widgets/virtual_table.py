@@ -36,7 +36,7 @@ class VirtualTable(RowSelection[T]):
     DEFAULT_CSS = """
     VirtualTable {
         height: 1fr; background: $background; color: $foreground;
-        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
+        overflow-y: scroll; overflow-x: auto; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
     }
     """
 

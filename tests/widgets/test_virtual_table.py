@@ -58,9 +58,9 @@ async def test_lines_are_drawn_literally() -> None:
     app = TableApp(boxes(2))
     async with app.run_test(size=(40, 5)):
         assert app.lines() == [
-            " NAME           ID        $/H↓ EXTRA",
-            " box-0          i-0       0.00 x",
-            " box-1          i-1       0.10 x",
+            " NAME          ID        $/H↓ EXTRA",
+            " box-0         i-0       0.00 x",
+            " box-1         i-1       0.10 x",
             "",
             "",
         ]
