@@ -65,7 +65,7 @@ class Edge:
             self.faults.released.wait(delay)
         if fault is not None and fault.kind != "truncate":
             return self._fail(fault, target, environ, start_response)
-        reply = self._answer(target, environ, body, self._dated(start_response))
+        reply = self._answer(target, environ, body, start_response)
         return _cut(reply, environ) if fault else reply
 
     def _peek(self, environ: dict[str, Any]) -> bytes:
@@ -77,16 +77,8 @@ class Edge:
         environ["wsgi.input"] = io.BytesIO(body)
         return body
 
-    def _dated(self, start_response: Callable[..., Any]) -> Callable[..., Any]:
-        """`start_response` that writes the cloud's own time into `Date`: clients measure their clock by it."""
-
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            kept = [h for h in headers if h[0].lower() != "date"]
-            return start_response(status, [*kept, ("Date", self._date())], *rest)
-
-        return start
-
-    def _date(self) -> str:
+    def date(self) -> str:
+        """The cloud's own time as a `Date` header: clients measure their clock by it."""
         return format_datetime(self.world.now() + timedelta(seconds=self.skew_s), usegmt=True)
 
     def _answer(
@@ -123,7 +115,7 @@ class Edge:
         if target.service == "s3":  # its body is still unread; a client that sends it must not find the door shut
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         reply = reply_of(fault, target, protocol_of(environ, target.service))
-        return _send(reply, self._dated(start_response), head=environ["REQUEST_METHOD"] == "HEAD")
+        return _send(reply, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
 
     def _control(self, route: str, body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:

@@ -21,7 +21,9 @@ from runctl.demo.requests import Target
 KINDS: Final = (
     "throttle", "unavailable", "html", "expired", "denied", "error", "hang", "reset", "truncate", "latency", "capacity",
 )  # fmt: skip
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+#: With a doctype botocore tries to read it as XML and gives up with an error that is no ClientError; a body that begins
+#: with <html> it would recognise. Proxies send either.
+_HTML = b"<!doctype html>\n<html><title>500 Internal Server Error</title><h1>Internal Server Error</h1></html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def error_reply(protocol: str, status: int, code: str, message: str) -> tuple[in
 def reply_of(fault: Fault, target: Target, protocol: str) -> tuple[int, list[tuple[str, str]], bytes]:
     """What a fault answers with; only for kinds that answer."""
     if fault.kind == "html":
-        return fault.status or 502, [("Content-Type", "text/html")], _HTML
+        return fault.status or 500, [("Content-Type", "text/html")], _HTML
     family = protocol if protocol in ("ec2", "s3", "query") else "json"
     code, status = _CODES.get(fault.kind, {}).get(family, (fault.code, 400))
     message = fault.message or _MESSAGES.get(fault.kind, fault.code)

@@ -44,7 +44,8 @@ def _prepare_account() -> None:
 def build(world: World, plan: FleetPlan) -> list[Any]:
     """Add everything of `plan` to what is there; returns its instances, in order."""
     with world.lock:
-        for region in {m.region for m in plan.machines} | {v.region for v in plan.volumes}:
+        # Sorted: making a region draws ids, and the order of a set differs from process to process.
+        for region in sorted({m.region for m in plan.machines} | {v.region for v in plan.volumes}):
             add_images(ec2_of(region, ACCOUNT))
         machines = [add_machine(world, m) for m in plan.machines]
         disks = [_volume(world, v, machines) for v in plan.volumes]
