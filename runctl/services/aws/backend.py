@@ -15,7 +15,7 @@ from runctl.services.aws import parse
 from runctl.services.aws.session import HOME_REGION, AwsSession
 from runctl.services.prices import PriceBook
 
-FIRST_PAGE = 100
+FIRST_PAGE = 200
 LATER_PAGES = 1000
 
 _RAW = {
@@ -45,13 +45,13 @@ class AwsBackend:
     def fetch_identity(self) -> Identity:
         """Ask STS who we are."""
         region = self.session.default_region() or HOME_REGION
-        answer = self.session.call("sts", "GetCallerIdentity", region)
+        answer = self.session.read("sts", "GetCallerIdentity", region)
         return Identity(str(answer.get("Account", "")), str(answer.get("Arn", "")), self.session.profile)
 
     def fetch_regions(self) -> tuple[str, ...]:
         """The regions enabled for the account."""
         region = self.session.default_region() or HOME_REGION
-        answer = self.session.call("ec2", "DescribeRegions", region)
+        answer = self.session.read("ec2", "DescribeRegions", region)
         return tuple(sorted(str(r.get("RegionName", "")) for r in answer.get("Regions", ())))
 
     def list_instances(self, region: str) -> Iterator[tuple[Instance, ...]]:
@@ -72,14 +72,20 @@ class AwsBackend:
 
     def list_addresses(self, region: str) -> Iterator[tuple[Address, ...]]:
         """Elastic IP addresses; EC2 does not page them."""
-        answer = self.session.call("ec2", "DescribeAddresses", region)
+        answer = self.session.read("ec2", "DescribeAddresses", region)
         yield tuple(parse.parse_address(a, region, self.book) for a in answer.get("Addresses", ()))
 
     def list_buckets(self) -> Iterator[tuple[Bucket, ...]]:
         """All buckets."""
         region = self.session.default_region() or HOME_REGION
-        answer = self.session.call("s3", "ListBuckets", region)
-        yield tuple(parse.parse_bucket(b) for b in answer.get("Buckets", ()))
+        token: dict[str, str] = {}
+        while True:
+            # Without a number S3 answers all at once and leaves the regions out (API reference, "ListBuckets").
+            page = self.session.read("s3", "ListBuckets", region, MaxBuckets=LATER_PAGES, **token)
+            yield tuple(parse.parse_bucket(b) for b in page.get("Buckets", ()))
+            if not page.get("ContinuationToken"):
+                return
+            token = {"ContinuationToken": page["ContinuationToken"]}
 
     def list_prefix(self, bucket: str, prefix: str) -> Iterator[tuple[S3Entry, ...]]:
         """One level under a prefix, page by page."""
@@ -124,11 +130,7 @@ def open_backend(settings: Settings, profile: str | None = None, *, book: PriceB
     """Connect with a profile (None: the settings', else AWS's own rules).
 
     Raises:
-        CloudError: the profile does not exist.
+        CredentialsError: the profile does not exist.
+        ConfigurationError: an AWS file that cannot be read.
     """
-    from runctl.services.aws.errors import aws_call
-
-    name = profile or settings.profile
-    with aws_call("runctl", "open profile", "", name or ""):
-        session = AwsSession(settings, name)
-    return AwsBackend(session, book or PriceBook())
+    return AwsBackend(AwsSession(settings, profile or settings.profile), book or PriceBook())

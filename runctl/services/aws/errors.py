@@ -5,18 +5,24 @@ Codes: the "Common errors" pages of the EC2, STS, S3 and SSM API references.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 
 from runctl import errors
-from runctl.errors import CallSite, CloudError
+from runctl.clock import SystemClock
+from runctl.errors import CallSite, CloudError, ConfigurationError
 
 _CREDENTIALS = {
     "ExpiredToken", "ExpiredTokenException", "RequestExpired", "AuthFailure", "InvalidClientTokenId",
     "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "TokenRefreshRequired",
-    "InvalidToken", "IncompleteSignature", "MissingAuthenticationToken",
+    "InvalidToken", "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+    "InvalidSignatureException", "UnauthorizedException", "NotAuthorized",
 }  # fmt: skip
-_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "AllAccessDisabled"}
+_DENIED = {
+    "UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "AllAccessDisabled",
+    "ForbiddenException", "SubscriptionRequiredException",
+}  # fmt: skip
 _THROTTLED = {
     "RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
     "SlowDown", "RequestThrottled", "RequestThrottledException", "EC2ThrottledException", "BandwidthLimitExceeded",
@@ -24,7 +30,7 @@ _THROTTLED = {
 _CAPACITY = {
     "InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
     "InsufficientCapacityOnHost", "InsufficientVolumeCapacity", "InsufficientCapacity", "SpotMaxPriceTooLow",
-    "UnfulfillableCapacity",
+    "UnfulfillableCapacity", "capacity-not-available", "capacity-oversubscribed", "price-too-low",
 }  # fmt: skip
 _QUOTA = {
     "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded", "VolumeLimitExceeded",
@@ -32,6 +38,9 @@ _QUOTA = {
     "ServiceQuotaExceededException",
 }  # fmt: skip
 _CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+#: What services say of a signature that is right but for its time; the Date of the answer tells the two apart.
+_PERHAPS_CLOCK = _CLOCK | {"RequestExpired", "AuthFailure", "SignatureDoesNotMatch", "InvalidSignatureException"}
+_SKEW_S = 240.0
 _FAULT = {
     "InternalError",
     "InternalFailure",
@@ -54,12 +63,14 @@ _CLASSES: tuple[tuple[set[str], type[CloudError]], ...] = (
 
 def classify(code: str, status: int) -> type[CloudError]:
     """The class of an AWS error code; an unknown code goes by its HTTP status."""
+    code = code.removeprefix("Client.").removeprefix("Server.")  # as state reasons have it
     for codes, kind in _CLASSES:
         if code in codes:
             return kind
     if status >= 500 or code.isdecimal():
         return errors.ServiceError
-    return errors.DeniedError if status == 403 else errors.RequestError
+    by_status = {401: errors.CredentialsError, 403: errors.DeniedError, 429: errors.ThrottledError}
+    return by_status.get(status, errors.RequestError)
 
 
 def hint_for(kind: type[CloudError], site: CallSite, profile: str = "") -> str:
@@ -88,7 +99,46 @@ def from_response(response: dict[str, object], site: CallSite, profile: str = ""
     kind = classify(code, status)
     site = CallSite(site.service, site.operation, site.region, code, str(metadata.get("RequestId") or ""))
     message = str(details.get("Message") or code)
+    headers = metadata.get("HTTPHeaders")
+    if code in _PERHAPS_CLOCK and (skew := _skew(headers if isinstance(headers, Mapping) else {})):
+        side = "ahead of" if skew > 0 else "behind"
+        kind, message = errors.ClockError, f"this machine's clock is {abs(skew):.0f} s {side} AWS's"
     return kind(_shortened(message), site, hint=hint_for(kind, site, profile))
+
+
+def _skew(headers: Mapping[str, object]) -> float:
+    """Seconds by which this machine is ahead of the answer's Date; 0.0 when it is less than counts, or unknown."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        theirs = parsedate_to_datetime(str(headers["date"]))
+    except (KeyError, ValueError):
+        return 0.0
+    ahead = (SystemClock().now() - (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC))).total_seconds()
+    return ahead if abs(ahead) >= _SKEW_S else 0.0
+
+
+def not_from_aws(site: CallSite, profile: str = "") -> CloudError:
+    """The error of an answer that is no AWS document: a page of HTML from a proxy, a broken body."""
+    site = CallSite(site.service, site.operation, site.region, "ResponseParserError")
+    hint = hint_for(errors.ServiceError, site, profile)
+    return errors.ServiceError("the answer was not AWS's", site, hint=hint)
+
+
+def no_credentials(site: CallSite) -> CloudError:
+    """The error when no source has credentials."""
+    return errors.CredentialsError(
+        "no credentials found",
+        CallSite(site.service, site.operation, site.region, "NoCredentials"),
+        hint="looked at AWS_ACCESS_KEY_ID, AWS_PROFILE, the config files and the machine's role; "
+        "log in (aws sso login), or look round with runctl --demo",
+    )
+
+
+def unreachable(code: str, message: str, site: CallSite) -> CloudError:
+    """The error when nothing answered; codes are botocore's names of the same failures."""
+    site = CallSite(site.service, site.operation, site.region, code)
+    return errors.NetworkError(_shortened(message), site, hint=hint_for(errors.NetworkError, site))
 
 
 def _shortened(message: str, limit: int = 300) -> str:
@@ -102,7 +152,8 @@ def aws_call(service: str, operation: str, region: str, profile: str = "") -> It
     """Turn whatever botocore raises inside into a `CloudError`, most specific first, keeping the cause.
 
     Raises:
-        CloudError: always instead of a botocore exception.
+        CloudError: always instead of a botocore exception;
+        ConfigurationError: an AWS file that cannot be read.
     """
     from botocore import exceptions as aws
     from botocore.parsers import ResponseParserError
@@ -114,21 +165,25 @@ def aws_call(service: str, operation: str, region: str, profile: str = "") -> It
         raise from_response(error.response, site, profile) from error
     except (
         aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.ProfileNotFound,
-        aws.UnauthorizedSSOTokenError, aws.SSOTokenLoadError, aws.TokenRetrievalError, aws.SSOError,
+        aws.TokenRetrievalError, aws.SSOError, aws.NoAuthTokenError, aws.RefreshWithMFAUnsupportedError,
+        aws.MetadataRetrievalError, aws.UnknownCredentialError, getattr(aws, "LoginError", aws.SSOError),
     ) as error:  # fmt: skip
         raise _other(errors.CredentialsError, error, site, profile) from error
+    except (aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError) as error:
+        raise ConfigurationError(_shortened(str(error)), hint="see: aws configure list") from error
     except (aws.HTTPClientError, aws.ConnectionError) as error:
         raise _other(errors.NetworkError, error, site, profile) from error
     except aws.NoRegionError as error:
         hint = "name one with --region, AWS_REGION or the profile; example: --region us-east-1"
         raise errors.RequestError("no region", site, hint=hint) from error
-    except aws.ParamValidationError as error:
+    except (aws.ParamValidationError, aws.InvalidRegionError) as error:
         raise _other(errors.RequestError, error, site, profile) from error
-    except (ResponseParserError, aws.BotoCoreError) as error:  # a page of HTML where XML was due, and the rest
+    except ResponseParserError as error:  # a page of HTML where XML was due
+        raise not_from_aws(site, profile) from error
+    except aws.BotoCoreError as error:
         raise _other(errors.ServiceError, error, site, profile) from error
 
 
 def _other(kind: type[CloudError], error: Exception, site: CallSite, profile: str) -> CloudError:
     site = CallSite(site.service, site.operation, site.region, type(error).__name__)
-    message = "the answer was not AWS's" if type(error).__name__ == "ResponseParserError" else _shortened(str(error))
-    return kind(message, site, hint=hint_for(kind, site, profile))
+    return kind(_shortened(str(error)), site, hint=hint_for(kind, site, profile))

@@ -19,6 +19,9 @@ T = TypeVar("T")
 ATTEMPTS = 4
 _FIRST_S = 0.3
 _MOST_S = 8.0
+#: No further try begins this long after the first, seconds.
+_DEADLINE_S = 30.0
+_SILENCE = frozenset({"ReadTimeoutError", "ConnectTimeoutError"})
 
 
 class StoppedError(RunctlError):
@@ -43,12 +46,22 @@ class TokenBucket:
             return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
 
 
-def worth_retrying(error: BaseException) -> bool:
+def worth_retrying(error: BaseException, *, repeatable: bool = True) -> bool:
     """Throttling, faults and lost connections; never credentials, denial, capacity, quota or a bad request.
 
     InsufficientInstanceCapacity is HTTP 500 and yet not worth it: it is a `CapacityError`, so it is not caught here.
+    Silence is not worth it either: another ten seconds of waiting would hide it, and pollers ask again anyway.
+
+    Args:
+        error: what happened.
+        repeatable: whether doing it twice does no harm. If not, only a call that AWS turned away is made again:
+            after a fault or a lost connection it may have had its effect.
     """
-    return isinstance(error, ThrottledError | ServiceError | NetworkError)
+    if isinstance(error, ThrottledError):
+        return True
+    if isinstance(error, NetworkError) and error.site.code in _SILENCE:
+        return False
+    return repeatable and isinstance(error, ServiceError | NetworkError)
 
 
 class Retrier:
@@ -72,8 +85,23 @@ class Retrier:
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._lock = threading.Lock()
 
-    def call(self, service: str, region: str, function: Callable[[], T], *, attempts: int | None = None) -> T:
+    def call(
+        self,
+        service: str,
+        region: str,
+        function: Callable[[], T],
+        *,
+        attempts: int | None = None,
+        repeatable: bool = True,
+    ) -> T:
         """Run `function` until it works or is not worth another try.
+
+        Args:
+            service: whose budget of calls it uses.
+            region: the same; each region has its own.
+            function: makes the call, once.
+            attempts: most calls, the first included.
+            repeatable: see `worth_retrying`.
 
         Raises:
             CloudError: the last one.
@@ -88,21 +116,24 @@ class Retrier:
         try:
             return once()
         except CloudError as error:
-            if not worth_retrying(error):
+            if not worth_retrying(error, repeatable=repeatable):
                 raise
         # Imported on the first failure only: the usual call needs no second try, and `--once` counts milliseconds.
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
-        wait = wait_random_exponential(multiplier=_FIRST_S, max=_MOST_S)
-        self._sleep(self._rng.uniform(0, _FIRST_S))
+        self._sleep(self._pause(1))
         again = Retrying(
-            stop=stop_after_attempt(max(1, (attempts or ATTEMPTS) - 1)),
-            wait=wait,
-            retry=retry_if_exception(worth_retrying),
+            stop=stop_after_attempt(max(1, (attempts or ATTEMPTS) - 1)) | stop_after_delay(_DEADLINE_S),
+            wait=lambda state: self._pause(state.attempt_number + 1),
+            retry=retry_if_exception(lambda error: worth_retrying(error, repeatable=repeatable)),
             sleep=self._sleep,
             reraise=True,
         )
         return again(once)
+
+    def _pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures: full jitter, so that many clients do not come back together."""
+        return self._rng.uniform(0, min(_MOST_S, _FIRST_S * 2.0**failures))
 
     def _bucket(self, service: str, region: str) -> TokenBucket:
         with self._lock:

@@ -1,86 +1,143 @@
-"""One botocore session and its clients: credentials, regions and endpoints as AWS's own tools resolve them.
+"""One session: credentials, regions and endpoints as AWS's own tools resolve them, and two lanes to ask by.
 
-Sessions are not thread-safe and clients are (boto3 guide, "Multithreading with clients"), so every client is made here,
-once, under a lock. botocore is used without boto3 on this path: the same clients, 60 ms earlier.
+`read` is for listings: the quick lane (`wire`) where the case is plain, so that botocore need not even be imported.
+`call` is for everything else: botocore's clients, built without boto3 and with pruned models (`slim`). Sessions of
+botocore are not thread-safe and its clients are (boto3 guide, "Multithreading with clients"), so each client is made
+here, once, under a lock. Both lanes go through one retry layer.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from runctl import __version__, paths
+from runctl.clock import SystemClock
 from runctl.config import Settings
 from runctl.errors import CallSite, CredentialsError, RequestError
-from runctl.services.aws.errors import aws_call
+from runctl.services.aws import wire
+from runctl.services.aws.errors import aws_call, no_credentials
+from runctl.services.aws.places import find_place, looks_like_region, own_endpoint, trust
 from runctl.services.aws.retry import Retrier
-from runctl.services.aws.slim import ensure_models
+from runctl.services.transfer.sigv4 import Keys
+from runctl.services.transfer.site import Profile, StaticCredentials, find_credentials
 
 #: Where calls without a region go; STS and S3 answer for the whole account there.
 HOME_REGION = "us-east-1"
+#: After finding no credentials, nobody looks again for this long: asking a machine's metadata takes seconds.
+_LOOK_AGAIN_S = 5.0
+_READS = ("Describe", "Get", "List", "Head", "Search", "Lookup")
+#: Changes that may be sent twice: the second finds done what the first did.
+_REPEATABLE = frozenset({
+    "TerminateInstances", "StartInstances", "StopInstances", "CreateTags", "DeleteTags", "DeleteVolume",
+    "DeleteSnapshot", "ReleaseAddress", "CancelSpotInstanceRequests", "ModifyInstanceAttribute", "DeleteObject",
+    "DeleteObjects", "PutObject", "AbortMultipartUpload",
+})  # fmt: skip
 
 
 class AwsSession:
-    """Clients by service and region, and calls that go through the retry layer.
+    """Calls by service and region that go through the retry layer.
 
     Args:
         settings: timeouts and the rate of calls.
         profile: AWS profile, None for AWS's own rules.
         cache: where pruned service models are kept.
+        quick: whether listings may take the quick lane.
+
+    Raises:
+        CredentialsError: the profile does not exist.
+        ConfigurationError: an AWS file that cannot be read.
     """
 
-    def __init__(self, settings: Settings, profile: str | None = None, cache: Path | None = None) -> None:
-        import botocore.session
-
+    def __init__(
+        self, settings: Settings, profile: str | None = None, cache: Path | None = None, *, quick: bool = True
+    ) -> None:
         self.settings = settings
         self.stop = threading.Event()
         self.retrier = Retrier(settings.aws.calls_per_second, stop=self.stop)
+        self._env: Mapping[str, str] = os.environ
+        self._asked, self._cache, self._quick = profile, cache, quick
+        self._clock = SystemClock()  # signatures need the true time, also where the screen's stands still
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._session = botocore.session.Session(profile=profile)
-        if models := ensure_models(cache or paths.cache_dir()):
-            self._session.get_component("data_loader").search_paths.insert(0, models)
-        # Times stay text until `parse_time`: dateutil, botocore's default, costs a third of reading a page.
-        self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
-        self.profile = profile or self._session.get_config_variable("profile") or ""
+        self._lanes: dict[tuple[str, str], wire.QuickLane | None] = {}
+        self._botocore: Any = None
+        self._none_at: float | None = None
+        self._words = Profile(self._env, profile)
+        if not self._words.exists:
+            raise CredentialsError(
+                f"the profile {self._words.name!r} is in neither the config nor the credentials file",
+                CallSite("runctl", "open profile", "", "ProfileNotFound"),
+                hint="see: aws configure list-profiles",
+            )
+        self._given = find_credentials(self._clock, self._env, profile)
+        self.profile = "" if profile is None and self._words.name == "default" else self._words.name
 
     def default_region(self) -> str | None:
-        """AWS_REGION first, as the aws command has it and botocore has not; then what botocore finds."""
-        if given := os.environ.get("AWS_REGION"):
-            return given
-        with aws_call("runctl", "resolve region", "", self.profile):
-            region: str | None = self._session.get_config_variable("region")
-        return region
-
-    def profiles(self) -> tuple[str, ...]:
-        """Profiles written in the AWS config and credentials files."""
-        return tuple(sorted(self._session.available_profiles))
+        """AWS_REGION, AWS_DEFAULT_REGION, then the profile's own."""
+        env = self._env
+        return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or self._words.words.get("region") or None
 
     def client(self, service: str, region: str) -> Any:
-        """The client of a service in a region.
+        """The botocore client of a service in a region.
 
         Raises:
-            CloudError: the profile does not exist, or there are no credentials.
+            CloudError: no such region, or there are no credentials.
         """
         with self._lock:
             made = self._clients.get((service, region))
             return made if made is not None else self._make(service, region)
 
-    def _make(self, service: str, region: str) -> Any:
-        from botocore.config import Config
+    def _session(self) -> Any:
+        """The session of botocore, made when it is first needed; call with the lock held."""
+        if self._botocore is None:
+            import botocore.session
 
-        aws = self.settings.aws
+            from runctl.services.aws.slim import ensure_models
+
+            made = botocore.session.Session(profile=self._asked)
+            if models := ensure_models(self._cache or paths.cache_dir()):
+                made.get_component("data_loader").search_paths.insert(0, models)
+            # Times stay text until `parse_time`: dateutil, botocore's default, costs a third of reading a page.
+            made.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+            self._botocore = made
+        return self._botocore
+
+    def _credentials(self, site: CallSite) -> Any:
+        """Credentials as botocore finds them; they refresh themselves. Call with the lock held.
+
+        Raises:
+            CredentialsError: no source has any.
+        """
+        now = self._clock.monotonic()
+        found = None
+        if self._none_at is None or now - self._none_at > _LOOK_AGAIN_S:
+            found = self._session().get_credentials()
+            self._none_at = None if found else now
+        if found is None:
+            raise no_credentials(site)
+        return found
+
+    def _keys(self) -> Keys:
+        """Keys that are valid now."""
+        if isinstance(self._given, StaticCredentials):
+            return self._given.keys()
+        with aws_call("runctl", "credentials", "", self.profile):
+            with self._lock:
+                source = self._credentials(CallSite("runctl", "credentials", "", ""))
+            frozen = source.get_frozen_credentials()
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token or "")
+
+    def _make(self, service: str, region: str) -> Any:
+        _check_region(service, region)
         with aws_call(service, "connect", region, self.profile):
-            if self._session.get_credentials() is None:
-                raise CredentialsError(
-                    "no credentials found",
-                    CallSite(service, "connect", region, "NoCredentials"),
-                    hint="looked at AWS_ACCESS_KEY_ID, AWS_PROFILE, the config files and the machine's role; "
-                    "log in (aws sso login), or look round with runctl --demo",
-                )
+            from botocore.config import Config
+
+            self._credentials(CallSite(service, "connect", region, ""))
+            aws = self.settings.aws
             config = Config(
                 connect_timeout=aws.connect_timeout_s,
                 read_timeout=aws.read_timeout_s,
@@ -88,20 +145,42 @@ class AwsSession:
                 max_pool_connections=16,
                 user_agent_extra=f"runctl/{__version__}",
                 # A path keeps the bucket out of the host name, which is what an endpoint of one's own can serve.
-                s3={"addressing_style": "path"} if _own_endpoint() else None,
+                s3={"addressing_style": "path"} if own_endpoint("s3", self._env, self._words) else None,
             )
-            if not _looks_like_region(region):
-                raise RequestError(
-                    f"{region!r} is not a region",
-                    CallSite(service, "connect", region, "InvalidRegion"),
-                    hint="example: us-east-1; `runctl doctor` lists the account's regions",
-                )
-            made = self._session.create_client(service, region_name=region, config=config)
+            made = self._session().create_client(service, region_name=region, config=config)
         self._clients[service, region] = made
         return made
 
+    def _lane(self, service: str, region: str) -> wire.QuickLane | None:
+        """The quick lane to a service, None where botocore's rules are needed."""
+        with self._lock:
+            if (service, region) not in self._lanes:
+                place = find_place(service, region, self._env, self._words) if self._quick else None
+                self._lanes[service, region] = place and wire.QuickLane(
+                    service,
+                    region,
+                    place,
+                    settings=self.settings.aws,
+                    keys=self._keys,
+                    clock=self._clock,
+                    trust=lambda: trust(self._env, self._words),
+                )
+            return self._lanes[service, region]
+
+    def read(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """One call of a listing; the answer has at least the members that `parse` reads.
+
+        Raises:
+            CloudError: what went wrong, classified.
+        """
+        _check_region(service, region)
+        lane = self._lane(service, region) if wire.speaks(service, operation, parameters) else None
+        if lane is None:
+            return self.call(service, operation, region, **parameters)
+        return self.retrier.call(service, region, lambda: lane.call(operation, parameters, self.profile))
+
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """One call by its API name ("DescribeInstances"), retried as its error deserves.
+        """One call by its API name ("DescribeInstances"), retried as its error and its effect allow.
 
         Raises:
             CloudError: what went wrong, classified.
@@ -113,7 +192,8 @@ class AwsSession:
             with aws_call(service, operation, region, self.profile):
                 return dict(method(**parameters))
 
-        return self.retrier.call(service, region, once)
+        repeatable = operation.startswith(_READS) or operation in _REPEATABLE or "ClientToken" in parameters
+        return self.retrier.call(service, region, once, repeatable=repeatable)
 
     def pages(
         self, service: str, operation: str, region: str, *, first: int = 0, rest: int = 0, **parameters: Any
@@ -122,27 +202,30 @@ class AwsSession:
         size, token = first, ""
         while True:
             more = {"MaxResults": size} if size else {}
-            page = self.call(
+            page = self.read(
                 service, operation, region, **parameters, **more, **({"NextToken": token} if token else {})
             )
             yield page
-            token, size = page.get("NextToken") or "", rest
-            if not token:
+            before, token, size = token, page.get("NextToken") or "", rest
+            if not token or token == before:  # a token that leads nowhere would never end
                 return
 
     def close(self) -> None:
         """End every wait; calls under way run out unseen."""
         self.stop.set()
+        with self._lock:
+            lanes = [lane for lane in self._lanes.values() if lane]
+        for lane in lanes:
+            lane.close()
 
 
-def _own_endpoint() -> bool:
-    return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"))
-
-
-def _looks_like_region(region: str) -> bool:
-    import re
-
-    return re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d+", region) is not None
+def _check_region(service: str, region: str) -> None:
+    if not looks_like_region(region):
+        raise RequestError(
+            f"{region!r} is not a region",
+            CallSite(service, "connect", region, "InvalidRegion"),
+            hint="example: us-east-1; `runctl doctor` lists the account's regions",
+        )
 
 
 def _python_name(operation: str) -> str:
