@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
@@ -32,17 +33,39 @@ class Section:
     rows: tuple[Row, ...]
 
 
-def render_sections(sections: Sequence[Section], colours: dict[str, str] | None = None) -> Text:
-    """The sections as text: keys in one column, values beside them."""
+#: Keys longer than this (tags may have 128 characters) do not push all values to the right.
+KEY_MOST = 14
+
+
+def render_sections(
+    sections: Sequence[Section], colours: dict[str, str] | None = None, width: int | None = None
+) -> Text:
+    """The sections as text: keys in one column, values beside them, folded there when `width` cells are given."""
     colours = colours or {}
-    width = max((len(r.key) for s in sections for r in s.rows), default=0)
+    keys = [len(r.key) for s in sections for r in s.rows if len(r.key) <= KEY_MOST]
+    column = max(keys, default=0)
     whole = Text()
     for number, section in enumerate(s for s in sections if s.rows):
-        whole.append(("\n" if number else "") + section.title + "\n", Style(bold=True, color=colours.get("accent")))
+        heading = f"{section.title}\n" if section.title else ""
+        whole.append(("\n" if number else "") + heading, Style(bold=True, color=colours.get("accent")))
         for row in section.rows:
-            whole.append(f"{row.key:<{width}}  ", Style(color=colours.get("muted")))
-            whole.append(clean_text(row.value) + "\n", Style(color=colours.get(row.token)))
+            whole.append(f"{clean_text(row.key):<{column}}  ", Style(color=colours.get("muted")))
+            value = _folded(clean_text(row.value), column + 2, width, after=max(column, len(row.key)) + 2)
+            whole.append(value + "\n", Style(color=colours.get(row.token)))
     return whole
+
+
+def _folded(value: str, indent: int, width: int | None, after: int) -> str:
+    """A value on as many lines as it needs; all but the first begin below the first value."""
+    if width is None or after + cell_len(value) <= width:
+        return value
+    lines, room = [""], width - after
+    for word in value.split(" "):
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > room:
+            lines.append("")
+            room = width - indent
+        lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return ("\n" + " " * indent).join(lines)
 
 
 class Detail(VerticalScroll, can_focus=False):
@@ -69,7 +92,14 @@ class Detail(VerticalScroll, can_focus=False):
             self._paint()
 
     def _paint(self) -> None:
-        self.query_one(Static).update(render_sections(self._sections, dict(tokens(setting_of(self.app.theme)))))
+        colours = dict(tokens(setting_of(self.app.theme)))
+        width = self.scrollable_content_region.width - 1  # the scrollbar may come
+        self.query_one(Static).update(render_sections(self._sections, colours, width if width > 20 else None))
+
+    def on_resize(self) -> None:
+        """Another width: values fold elsewhere."""
+        if self._sections:
+            self._paint()
 
     def notify_style_update(self) -> None:
         """Another theme."""

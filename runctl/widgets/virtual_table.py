@@ -69,6 +69,7 @@ class VirtualTable(RowSelection[T]):
     def set_wide(self, wide: bool) -> None:
         """Show every column and scroll sideways, or only those that fit."""
         self._wide = wide
+        self.set_class(wide, "-wide")
         self.scroll_to(x=0, animate=False)
         self._refit()
 
