@@ -176,7 +176,7 @@ class DemoCloud:
         self.control.post("quota", code=code, vcpus=vcpus, region=region)
 
     def set_timings(self, **seconds: float) -> None:
-        """Change how long things take (fields of `runctl.demo.world.Timings`); stays until the process ends."""
+        """Change how long things take (fields of `runctl.demo.world.Timings`) until the next reset."""
         self.control.post("timings", **seconds)
 
     def forget_calls(self) -> None:

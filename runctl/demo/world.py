@@ -11,7 +11,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from runctl.clock import Clock, SystemClock
@@ -63,7 +63,8 @@ class World:
     ) -> None:
         self.seed = seed
         self.speed = speed
-        self.timings = timings or Timings()
+        self._timings = timings or Timings()
+        self.timings = replace(self._timings)
         self.lock = threading.RLock()
         self._clock = clock or SystemClock()
         self._start = self._clock.monotonic()
@@ -122,5 +123,6 @@ class World:
             self.speed = self.speed if speed is None else speed
             self._agenda.clear()
             self.quotas.clear()
+            self.timings = replace(self._timings)
             self._advanced = 0.0
             self._start = self._clock.monotonic()

@@ -62,7 +62,8 @@ class Call:
             raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 
 
-Operation = Callable[[Call], Mapping[str, Any]]
+#: An operation may also hand back what moto's own method made of the request.
+Operation = Callable[[Call], Mapping[str, Any] | ActionResult]
 _OPERATIONS: dict[tuple[str, str], Operation] = {}
 
 
@@ -91,7 +92,8 @@ def _method(service: str, name: str, function: Operation, world: World) -> Calla
         if service != "ec2":
             return ActionResult(function(Call(response, world)))
         try:
-            return ec2_reply(name, function(Call(response, world)), str(uuid.uuid4()))
+            result = function(Call(response, world))
+            return result if isinstance(result, ActionResult) else ec2_reply(name, result, str(uuid.uuid4()))
         except AwsError as error:
             # Ourselves, because moto would answer 400 whatever the error's own status is.
             status, headers, body = error_reply("ec2", error.status, error.code, error.message)

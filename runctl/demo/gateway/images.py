@@ -6,8 +6,12 @@ import hashlib
 import re
 from typing import Any
 
+from moto.core.responses import ActionResult
+from moto.ec2.responses.amis import AmisResponse
+
 from runctl.demo.gateway.calls import AwsError, Call, operation
 
+_moto_describe_images = AmisResponse.describe_images
 _KINDS = {
     "al2023": ("al2023-ami-2023.9.20260601.0-kernel-6.1-x86_64", "Amazon Linux 2023 AMI", "x86_64"),
     "al2023-arm64": ("al2023-ami-2023.9.20260601.0-kernel-6.1-arm64", "Amazon Linux 2023 AMI", "arm64"),
@@ -83,6 +87,13 @@ def _find(call: Call, name: str) -> dict[str, Any] | None:
         return _parameter(call, name, alias)
     stored = call.response.ssm_backend.get_parameter(name)
     return stored.response_object(True, call.region) if stored else None
+
+
+@operation("ec2", "DescribeImages")
+def describe_images(call: Call) -> ActionResult:
+    """As moto's, in a region that nobody has used yet too."""
+    add_images(call.ec2)
+    return _moto_describe_images(call.response)
 
 
 @operation("ssm", "GetParameter")

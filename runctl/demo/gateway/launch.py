@@ -47,8 +47,16 @@ def _check_type(instance_type: str) -> None:
         raise AwsError("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
 
 
+def _from_template(call: Call, name: str) -> Any:
+    """A parameter of the request, else of its launch template."""
+    template = call.params.get("LaunchTemplate")
+    if call.params.get(name) is not None or not template:
+        return call.params.get(name)
+    return call.ec2._get_template_from_args(template).data.get(name)
+
+
 def _image(call: Call) -> str:
-    wanted = str(call.params.get("ImageId") or "")
+    wanted = str(_from_template(call, "ImageId") or "")
     if wanted.startswith("resolve:ssm:"):
         name = wanted.removeprefix("resolve:ssm:")
         found = resolve_alias(call.region, name)
@@ -167,7 +175,7 @@ def _launch(call: Call, image: str, zone: str, count: int) -> Any:
 @operation("ec2", "RunInstances")
 def run_instances(call: Call) -> dict[str, Any]:
     """Checks first, then the dry run's answer, then at most one launch for each client token."""
-    instance_type = str(call.params.get("InstanceType") or "m1.small")
+    instance_type = str(_from_template(call, "InstanceType") or "m1.small")
     count, market = _count(call), _market(call)
     _check_type(instance_type)
     image = _image(call)

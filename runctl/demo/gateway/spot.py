@@ -220,3 +220,21 @@ def cancel_spot_instance_requests(call: Call) -> dict[str, Any]:
         mark(call.world, known[identifier], "cancelled", "request-canceled-and-instance-running")
         cancelled.append({"SpotInstanceRequestId": identifier, "State": "cancelled"})
     return {"CancelledSpotInstanceRequests": cancelled}
+
+
+@operation("ec2", "GetSpotPlacementScores")
+def get_spot_placement_scores(call: Call) -> dict[str, Any]:
+    """Scores 1 to 9 of a zone or region that stay the same for a seed; the best one is never promised (10)."""
+    call.check_dry_run()
+    types = call.params.get("InstanceTypes") or []
+    by_zone = str(call.params.get("SingleAvailabilityZone", "false")).lower() == "true"
+    scores = []
+    for region in call.params.get("RegionNames") or [call.region]:
+        backend = ec2_of(region, call.account)
+        names = {z.name: z.zone_id for z in backend.describe_availability_zones()}
+        places = sorted({names[z] for t in types for z in zones_offering(backend, t)}) if by_zone else [""]
+        for place in places:
+            score = 1 + int(9 * _phase(call.world.seed, region, place, sorted(types)))
+            scores.append({"Region": region, "AvailabilityZoneId": place or None, "Score": score})
+    ordered = sorted(scores, key=lambda s: -int(s["Score"]))
+    return {"SpotPlacementScores": ordered[: int(call.params.get("MaxResults", 30))]}

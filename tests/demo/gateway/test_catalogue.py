@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 from runctl.demo.cloud import DemoCloud
 from runctl.services.prices import PriceBook
-from tests.demo.conftest import Aws, launch, refused
+from tests.demo.conftest import Aws, instances, launch, refused
 
 
 def _term(field: str, value: str) -> dict[str, str]:
@@ -97,12 +98,25 @@ def test_public_parameters_name_images_that_exist(aws: Aws) -> None:
     assert reply["InvalidParameters"] == ["/no/such"]
     for found in reply["Parameters"]:
         (image,) = ec2.describe_images(ImageIds=[found["Value"]])["Images"]
+        assert image["OwnerId"] == "898082745236"
         assert image["Architecture"] == ("arm64" if "arm64" in found["Name"] else "x86_64")
     assert ssm.get_parameter(Name=names[1])["Parameter"]["Value"] == reply["Parameters"][1]["Value"]
     with refused("ParameterNotFound"):
         ssm.get_parameter(Name="/no/such")
     ssm.put_parameter(Name="/mine", Value="x", Type="String")
     assert ssm.get_parameter(Name="/mine")["Parameter"]["Value"] == "x"
+
+
+def test_an_untouched_region_has_images_too(aws: Aws) -> None:
+    assert len(aws("ec2", "ap-south-1").describe_images(Owners=["amazon"])["Images"]) == 4
+
+
+def test_public_addresses_lead_nowhere(aws: Aws) -> None:
+    ec2 = aws("ec2")
+    shown = [i["PublicIpAddress"] for i in instances(ec2) if "PublicIpAddress" in i]
+    shown += [a["PublicIp"] for a in ec2.describe_addresses()["Addresses"]]
+    assert shown
+    assert all(ipaddress.ip_address(a) in ipaddress.ip_network("198.18.0.0/15") for a in shown)
 
 
 def test_agents_come_online_after_a_while_and_only_with_a_role(empty: Aws, cloud_process: DemoCloud) -> None:

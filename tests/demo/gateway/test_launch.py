@@ -118,6 +118,15 @@ def test_missing_capacity_is_a_500_and_can_be_limited_to_a_zone(empty: Aws, clou
     assert len(instances(ec2)) == 3
 
 
+def test_a_launch_template_fills_in_what_is_not_said(empty: Aws) -> None:
+    ec2 = empty("ec2")
+    (image,) = ec2.describe_images(Filters=[{"Name": "name", "Values": ["*arm64*"]}])["Images"]
+    data = {"InstanceType": "g5g.xlarge", "ImageId": image["ImageId"]}
+    ec2.create_launch_template(LaunchTemplateName="mine", LaunchTemplateData=data)
+    made = ec2.run_instances(LaunchTemplate={"LaunchTemplateName": "mine"}, MinCount=1, MaxCount=1)["Instances"][0]
+    assert (made["InstanceType"], made["Architecture"]) == ("g5g.xlarge", "arm64")
+
+
 def test_quotas_hold(empty: Aws, cloud_process: DemoCloud) -> None:
     ec2 = empty("ec2")
     cloud_process.set_quota("L-DB2E81BA", 8)

@@ -84,6 +84,15 @@ def test_a_cancelled_request_leaves_its_machine(empty: Aws, cloud_process: DemoC
         ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=["sir-0123456789abcdef0"])
 
 
+def test_placement_scores_differ_by_zone_and_stay(aws: Aws) -> None:
+    ask = {"InstanceTypes": ["g5.xlarge"], "TargetCapacity": 1, "SingleAvailabilityZone": True,
+           "RegionNames": ["us-east-1", "us-west-2"]}  # fmt: skip
+    scores = aws("ec2").get_spot_placement_scores(**ask)["SpotPlacementScores"]
+    assert len({s["AvailabilityZoneId"] for s in scores}) == len(scores) > 4
+    assert all(1 <= s["Score"] <= 9 for s in scores)
+    assert aws("ec2").get_spot_placement_scores(**ask)["SpotPlacementScores"] == scores
+
+
 def test_only_spot_machines_can_be_interrupted(aws: Aws, cloud: DemoCloud) -> None:
     on_demand = next(i for i in instances(aws("ec2")) if "InstanceLifecycle" not in i)
     with pytest.raises(ValueError, match="not a spot machine"):
