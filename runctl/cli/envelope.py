@@ -8,7 +8,7 @@ from typing import Any
 
 from runctl import errors
 from runctl.cli.fleet import SOURCES_OF, Fleet
-from runctl.cli.listing import FIELDS, Shape, json_items, knows_filter, shaped
+from runctl.cli.listing import FIELDS, Shape, json_items, shaped, understands
 from runctl.models.cost import CostKind
 from runctl.models.instance import Instance
 from runctl.models.job import Job
@@ -53,7 +53,7 @@ def section_of(noun: str, fleet: Fleet, shape: Shape) -> Section:
     status = status_of(main_sources(noun), fleet)
     rows = rows_of(fleet.context, noun)
     fields = FIELDS[noun]
-    if not knows_filter(shape, fields):
+    if not understands(shape, fields):
         return Section(noun, SKIPPED, None)
     return Section(noun, status, _worst(panels), tuple(shaped(rows, fields, shape, fleet.context)), len(rows))
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,29 +87,31 @@ def check_shape(shape: Shape, nouns: Sequence[str | Fields[Any]]) -> None:
     Raises:
         InputError: the first problem, with the nearest valid name.
     """
-    problems = [p for p in (_problem(shape, FIELDS[n] if isinstance(n, str) else n) for n in nouns) if p]
-    if len(problems) == len(nouns) and problems:
-        raise problems[0]
+    asked = [FIELDS[n] if isinstance(n, str) else n for n in nouns]
+    checks: list[Callable[[Fields[Any]], object]] = [
+        lambda fields: parse_filter(shape.filter, fields),
+        lambda fields: _sorting(shape.sort, fields),
+        *((lambda fields, name=name: _field(name, fields, "--columns")) for name in shape.columns),
+    ]
+    for check in checks:
+        problems = [p for fields in asked if (p := _problem(check, fields))]
+        if len(problems) == len(asked):
+            raise problems[0]
 
 
-def _problem(shape: Shape, fields: Fields[Any]) -> InputError | None:
+def _problem(check: Callable[[Fields[Any]], object], fields: Fields[Any]) -> InputError | None:
     try:
-        parse_filter(shape.filter, fields)
-        _sorting(shape.sort, fields)
-        if shape.columns:
-            _columns(shape, fields)
+        check(fields)
     except InputError as error:
         return error
     return None
 
 
-def knows_filter(shape: Shape, fields: Fields[Any]) -> bool:
-    """Whether a noun has the fields the filter names."""
-    try:
-        parse_filter(shape.filter, fields)
-    except InputError:
+def understands(shape: Shape, fields: Fields[Any]) -> bool:
+    """Whether a noun has the fields the filter names and at least one of the columns."""
+    if shape.columns and not known_columns(shape, fields):
         return False
-    return True
+    return _problem(lambda fields: parse_filter(shape.filter, fields), fields) is None
 
 
 def shaped(items: Iterable[Any], fields: Fields[Any], shape: Shape, context: Context) -> list[Any]:
@@ -118,7 +120,7 @@ def shaped(items: Iterable[Any], fields: Fields[Any], shape: Shape, context: Con
     `check_shape` made sure that some asked noun knows each name; here an unknown filter field selects nothing, and an
     unknown sort field keeps the order.
     """
-    if not knows_filter(shape, fields):
+    if not understands(shape, fields):
         return []
     wanted = parse_filter(shape.filter, fields)
     rows = [i for i in items if wanted.matches(i, context)] if shape.filter else list(items)

@@ -125,10 +125,12 @@ def _figures(call: Invocation, fleet: Fleet) -> Iterator[str]:
     if missing:
         yield f"(without {', '.join(_KINDS[k] for k in missing)})"
     counts = (
-        ("instances_running", "running"), ("instances_stopped", "stopped"), ("jobs_running", "jobs"),
+        ("instances_running", "running"), ("instances_stopped", "stopped"), ("jobs_running", "job"),
         ("volumes_unattached", "unattached"),
     )  # fmt: skip
-    yield from (f"{total[name]} {word}" for name, word in counts if total[name] is not None)
+    yield from (
+        f"{n} {word}{'s' * (word == 'job' and n != 1)}" for name, word in counts if (n := total[name]) is not None
+    )
     if total["storage_usd_per_month"] is not None:
         yield f"storage ${format_usd(total['storage_usd_per_month'])}/month"
 
