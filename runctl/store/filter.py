@@ -25,6 +25,8 @@ Test = Callable[[Any, Context], bool | None]
 MAX_LENGTH = 500
 _COMPARE = re.compile(r"^([A-Za-z_][\w]*)(>=|<=|!=|>|<|=)(.+)$", re.DOTALL)
 _FIELD = re.compile(r"^([A-Za-z_][\w]*):(.*)$", re.DOTALL)
+#: A field and its operator, still being typed: not a word to search for.
+_UNFINISHED = re.compile(r"^([A-Za-z_]\w*)(>=|<=|!=|>|<|=|:)$")
 #: A group that repeats and is itself repeated: the pattern that takes exponential time in a backtracking engine.
 _EXPLOSIVE = re.compile(r"\([^)]*[+*}][^)]*\)\s*[+*{]")
 _SIZES = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
@@ -123,6 +125,8 @@ def _term(token: str, position: int, fields: Fields[T]) -> Test:
         return _regex(token[3:], position, fields)
     if token.startswith("tag:"):
         return _tag(token[4:], position, fields)
+    if (match := _UNFINISHED.match(token)) and match[1].lower() in fields.by_name:
+        raise _error(position + len(match[1]), f"nothing after {match[2]!r}", f"{match[1]}{match[2]}VALUE")
     if match := _FIELD.match(token):
         return _glob(_field(match[1], position, fields), match[2])
     if match := _COMPARE.match(token):

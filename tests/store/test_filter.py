@@ -82,7 +82,21 @@ def test_an_unknown_price_satisfies_neither_a_comparison_nor_its_opposite() -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["bogus:1", "cost>cheap", "age>soon", "re:(", "re:(a+)+$", "| a", "a |", "!", 'name:"x', "tag:=x", "x" * 501],
+    [
+        "bogus:1",
+        "cost>cheap",
+        "age>soon",
+        "re:(",
+        "re:(a+)+$",
+        "| a",
+        "a |",
+        "!",
+        'name:"x',
+        "tag:=x",
+        "cost>",
+        "type:",
+        "x" * 501,
+    ],
 )
 def test_a_wrong_filter_says_where_and_gives_an_example(text: str) -> None:
     with pytest.raises(InputError) as caught:
