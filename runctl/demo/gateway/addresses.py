@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from runctl.demo.gateway.calls import AwsError, Call, operation
-from runctl.demo.gateway.instances import tag_list
 from runctl.demo.gateway.listing import Listing
+from runctl.demo.gateway.tags import tag_list
 
 ADDRESSES = Listing(
     filters={

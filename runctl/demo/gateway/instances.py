@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from runctl.demo.gateway.calls import AwsError, Call, operation
+from runctl.demo.gateway.instance_item import instance_item
 from runctl.demo.gateway.lifecycle import CODES
 from runctl.demo.gateway.listing import Listing
-from runctl.demo.gateway.offers import cpu_options
 
 _ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -74,115 +74,6 @@ STATUSES = Listing(
         "system-status.status": "SystemStatus.Status",
     }
 )
-
-
-def tag_list(backend: Any, resource_id: str) -> list[dict[str, str]]:
-    """Tags of a resource, straight from moto's table (its own look-up walks over all tags of the region)."""
-    return [{"Key": k, "Value": v} for k, v in backend.tags.get(resource_id, {}).items()]
-
-
-def _disks(instance: Any) -> list[dict[str, Any]]:
-    return [
-        {
-            "DeviceName": device,
-            "Ebs": {
-                "AttachTime": block.attach_time,
-                "DeleteOnTermination": block.delete_on_termination,
-                "Status": "attached",
-                "VolumeId": block.volume_id,
-            },
-        }
-        for device, block in instance.get_block_device_mapping
-    ]
-
-
-def _interfaces(instance: Any, groups: list[dict[str, str]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "NetworkInterfaceId": nic.id,
-            "SubnetId": nic.subnet.id,
-            "VpcId": nic.subnet.vpc_id,
-            "Description": nic.description,
-            "OwnerId": instance.owner_id,
-            "Status": "in-use",
-            "MacAddress": nic.mac_address,
-            "PrivateIpAddress": nic.private_ip_address,
-            "SourceDestCheck": nic.source_dest_check,
-            "Groups": groups,
-            "Attachment": {
-                "AttachmentId": nic.attachment_id,
-                "DeviceIndex": index,
-                "Status": "attached",
-                "AttachTime": instance.launch_time,
-                "DeleteOnTermination": nic.delete_on_termination,
-            },
-            "InterfaceType": "interface",
-        }
-        for index, nic in instance.nics.items()
-    ]
-
-
-def instance_item(instance: Any, reservation_id: str) -> dict[str, Any]:
-    """One instance in DescribeInstances' fields (plus two with an underscore, for filters only)."""
-    state = instance.state
-    gone = state == "terminated"
-    groups = [{"GroupId": g.id, "GroupName": g.name} for g in instance.security_groups] or [
-        {"GroupId": g.id, "GroupName": g.name} for nic in instance.nics.values() for g in nic.group_set
-    ]
-    item: dict[str, Any] = {
-        "_ReservationId": reservation_id,
-        "_OwnerId": instance.owner_id,
-        "InstanceId": instance.id,
-        "ImageId": instance.image_id,
-        "State": {"Code": CODES[state], "Name": state},
-        "PrivateDnsName": "" if gone else instance.private_dns_name,
-        "PublicDnsName": "" if gone else instance.public_dns_name or "",
-        "StateTransitionReason": instance.state_transition_reason,
-        "KeyName": instance.key_name,
-        "AmiLaunchIndex": instance.ami_launch_index,
-        "ProductCodes": [],
-        "InstanceType": instance.instance_type,
-        "LaunchTime": instance.launch_time,
-        "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
-        "Monitoring": {"State": instance.monitoring_state},
-        "Architecture": instance.architecture,
-        "BlockDeviceMappings": _disks(instance),
-        "ClientToken": instance.client_token,
-        "EbsOptimized": str(instance.ebs_optimized).lower() == "true",
-        "EnaSupport": True,
-        "Hypervisor": "xen",
-        "IamInstanceProfile": instance.iam_instance_profile,
-        "InstanceLifecycle": "spot" if instance.lifecycle == "spot" else None,
-        "NetworkInterfaces": [] if gone else _interfaces(instance, groups),
-        "RootDeviceName": instance.root_device_name,
-        "RootDeviceType": "ebs",
-        "SecurityGroups": [] if gone else groups,
-        "SourceDestCheck": instance.source_dest_check,
-        "Tags": tag_list(instance.ec2_backend, instance.id) or None,
-        "VirtualizationType": "hvm",
-        "CpuOptions": cpu_options(instance.instance_type),
-        "PlatformDetails": "Linux/UNIX",
-        "UsageOperation": "RunInstances",
-        "MetadataOptions": {
-            "State": "applied",
-            "HttpTokens": instance.metadata_options.http_tokens,
-            "HttpPutResponseHopLimit": instance.metadata_options.http_put_response_hop_limit,
-            "HttpEndpoint": instance.metadata_options.http_endpoint,
-            "InstanceMetadataTags": instance.metadata_options.instance_metadata_tags,
-        },
-    }
-    if instance.state_reason.code:
-        item["StateReason"] = {"Code": instance.state_reason.code, "Message": instance.state_reason.message}
-    if instance.spot:
-        item["SpotInstanceRequestId"] = instance.spot["SpotInstanceRequestId"]
-    if not gone:
-        item |= {
-            "SubnetId": instance.subnet_id,
-            "VpcId": instance.vpc_id,
-            "PrivateIpAddress": instance.private_ip,
-            "PublicIpAddress": instance.public_ip or None,
-        }
-    return item
 
 
 def all_instances(backend: Any) -> list[tuple[str, Any]]:

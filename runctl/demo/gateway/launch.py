@@ -11,7 +11,8 @@ from runctl.demo.faults import FaultRules
 from runctl.demo.gateway import offers, quotas
 from runctl.demo.gateway.calls import AwsError, Call, operation
 from runctl.demo.gateway.images import add_images, resolve_alias
-from runctl.demo.gateway.instances import find_instances, instance_item, public
+from runctl.demo.gateway.instance_item import instance_item
+from runctl.demo.gateway.instances import find_instances, public
 from runctl.demo.gateway.spot import attach_request, price_at
 from runctl.demo.gateway.tokens import once
 

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from runctl.demo.gateway.calls import AwsError, Call, operation
-from runctl.demo.gateway.instances import tag_list
 from runctl.demo.gateway.listing import Listing
+from runctl.demo.gateway.tags import tag_list
 
 _ID = re.compile(r"snap-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
