@@ -96,6 +96,8 @@ def from_response(response: dict[str, object], site: CallSite, profile: str = ""
     metadata = meta if isinstance(meta, dict) else {}
     code = str(details.get("Code") or "Unknown")
     status = int(metadata.get("HTTPStatusCode") or 0)
+    if code.isdecimal() and status >= 500:  # botocore's stand-in where an answer had no code: a page of HTML
+        return not_from_aws(site, profile)
     kind = classify(code, status)
     site = CallSite(site.service, site.operation, site.region, code, str(metadata.get("RequestId") or ""))
     message = str(details.get("Message") or code)
