@@ -80,7 +80,7 @@ class Session:
         self.store = Store()
         self.profile = settings.profile
         self.regions = settings.regions_for(settings.profile)
-        self.paused = False
+        self.paused, self.newcomer = False, demo
         self._lock = threading.Lock()
         self._backend: Backend | None = None
         self._pollers: Pollers | None = None

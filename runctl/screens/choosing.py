@@ -162,7 +162,6 @@ class ChoosingScreen(TableScreen[T]):
     def _cursor_moved(self, event: RowSelection.RowHighlighted) -> None:
         if isinstance(event, RowSelection.RowOpened):
             return
-        self._fresh_eyes = False if self._fresh_eyes and self.table.has_focus and self.is_current else self._fresh_eyes
         self.show_detail()
         self.show_keys()
 

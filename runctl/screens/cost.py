@@ -46,7 +46,7 @@ def _why(item: CostItem, context: Context) -> Cell:
 
 COLUMNS: tuple[Spec[CostItem], ...] = (
     Spec("", "", 1, _lead),
-    Spec("name", "NAME", 19, lambda i, c: name_or_id(i.name, i.id)),
+    Spec("name", "NAME", 21, lambda i, c: name_or_id(i.name, i.id)),
     Spec("kind", "KIND", 8, lambda i, c: plain(str(i.kind), "muted"), keep=50),
     Spec("usd_per_hour", "$/H", 8, _rate, right=True),
     Spec("usd_per_month", "$/MO", 10, lambda i, c: money(i.usd_per_month), right=True, keep=60),

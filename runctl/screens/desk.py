@@ -24,7 +24,12 @@ class Question(Protocol):
 
 
 class Desk(Protocol):
-    """Lent by the session; a test may lend its own."""
+    """Lent by the session; a test may lend its own.
+
+    `newcomer` is True in the demo until the first key: a hint says what to press.
+    """
+
+    newcomer: bool
 
     @property
     def settings(self) -> Settings:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.binding import BindingType
 
@@ -28,6 +28,8 @@ from runctl.screens.modals.welcome import WelcomeModal
 from runctl.screens.readings import errors_text, help_text, places_text
 from runctl.services.links import login_argv
 from runctl.services.profiles import credential_places, list_profiles
+from runctl.store.fields import Context
+from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
 from runctl.theme import setting_of, theme_name, tokens
 
@@ -61,6 +63,12 @@ class GlobalActions(App[str | None]):
     def _read(self, title: str, text: Text) -> None:
         ascii_only = bool(self.fleet and self.fleet.signs.arrow.isascii())
         self.push_screen(ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=ascii_only))
+
+    async def on_event(self, event: events.Event) -> None:
+        """The first key ends the hint for newcomers."""
+        if isinstance(event, events.Key):
+            self.desk.newcomer = False
+        await super().on_event(event)
 
     # -- places --------------------------------------------------------------------------------------------------------
 
@@ -115,8 +123,9 @@ class GlobalActions(App[str | None]):
     def action_errors(self) -> None:
         """Every error seen."""
         snapshot: Snapshot = self.snapshot
-        count = len(snapshot.errors)
-        self._read(f"errors seen ({count})", errors_text(snapshot, self.desk.clock.now(), self.colours))
+        now = self.desk.clock.now()
+        text = errors_text(snapshot, now, alerts(Context(now, snapshot)), self.colours)
+        self._read(f"errors seen ({len(snapshot.errors)})", text)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,8 @@ def _rate(machine: Instance, context: Context) -> Cell:
 
 
 def _since(machine: Instance, context: Context) -> Cell:
-    return money(machine.usd_since_launch(context.now), decimals=1) if machine.bills else NOTHING
+    since = machine.usd_since_launch(context.now)
+    return money(since, decimals=0 if since is not None and since >= 1000 else 1) if machine.bills else NOTHING
 
 
 def _gpu(machine: Instance, _context: Context) -> Cell:
@@ -81,9 +82,9 @@ COLUMNS: tuple[Spec[Instance], ...] = (
     Spec("state", "STATE", 9, lambda i, c: state(str(i.state))),
     Spec("gpu_percent", "GPU%", 5, _gpu, keep=10),
     Spec("activity", "ACT", 7, activity_short, keep=20),
-    Spec("uptime_s", "UP", 6, lambda i, c: duration(i.uptime_s(c.now)) if i.bills else NOTHING, right=True, keep=40),
+    Spec("uptime_s", "UP", 5, lambda i, c: duration(i.uptime_s(c.now)) if i.bills else NOTHING, right=True, keep=40),
     Spec("usd_per_hour", "$/H", 7, _rate, right=True),
-    Spec("usd_since_launch", "SINCE", 8, _since, right=True, keep=30),
+    Spec("usd_since_launch", "SINCE", 7, _since, right=True, keep=30),
     Spec("id", "ID", 19, lambda i, c: plain(i.id, "muted"), keep=9),
     Spec("gpu_model", "GPU", 9, lambda i, c: gpu_words(i), keep=8),
     Spec("az", "AZ", 11, lambda i, c: outside(i.az), keep=7),

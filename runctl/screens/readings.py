@@ -23,16 +23,19 @@ def _style(colours: Colours, name: str, *, bold: bool = False) -> Style:
     return Style(color=colours.get(name), bold=bold or None)
 
 
-def errors_text(snapshot: Snapshot, now: datetime, colours: Colours) -> Text:
-    """Every failure seen, newest first: which call, where, what to do, how often, when it is tried again."""
+def errors_text(snapshot: Snapshot, now: datetime, alerts: Sequence[str], colours: Colours) -> Text:
+    """What needs a person, then every failure seen, newest first: which call, where, what to do, when it is tried."""
+    text = Text()
+    for alert in alerts:
+        text.append(f"▲ {clean_text(alert)}\n", _style(colours, "warn"))
+    text.append("\n" if alerts else "")
     if not snapshot.errors:
-        return Text("no errors so far")
+        return text.append("no errors so far")
     retries = {
         (s.error.service, s.error.operation, s.error.region, s.error.code): s.next_try
         for s in snapshot.status.values()
         if s.error is not None
     }
-    text = Text()
     for error in snapshot.errors:
         same = (error.service, error.operation, error.region, error.code)
         again = retries.get(same)

@@ -30,7 +30,7 @@ from runctl.widgets.detail import Section
 MAX_ENTRIES = 20_000
 
 COLUMNS: tuple[Spec[Bucket], ...] = (
-    Spec("bucket", "BUCKET", 30, lambda b, c: outside(b.name), flex=True),
+    Spec("bucket", "BUCKET", 26, lambda b, c: outside(b.name), flex=True),
     Spec("region", "REGION", 14, lambda b, c: outside(b.region or None), keep=50),
     Spec("age_s", "AGE", 6, lambda b, c: age(b.created_at, c), right=True, keep=40),
     Spec("objects", "OBJECTS", 10, lambda b, c: number(b.objects), right=True, keep=60),
@@ -45,12 +45,6 @@ def _size(entry: S3Entry, _context: Context) -> Cell:
 
 def _modified(entry: S3Entry, context: Context) -> Cell:
     return NOTHING if entry.is_prefix else age(entry.modified_at, context)
-
-
-def last_part(entry: S3Entry) -> str:
-    """The name of an entry within its level: a prefix keeps its slash."""
-    head, _, tail = entry.key.rstrip("/").rpartition("/")
-    return (tail or head) + ("/" if entry.is_prefix else "")
 
 
 def _glyph(entry: S3Entry, _context: Context) -> Cell:
@@ -73,13 +67,17 @@ ENTRY_FIELDS: Fields[S3Entry] = Fields(
     ),
     lambda e: {},
 )  # fmt: skip
-ENTRY_COLUMNS: tuple[Spec[S3Entry], ...] = (
-    Spec("", "", 1, _glyph),
-    Spec("key", "NAME", 30, lambda e, c: outside(last_part(e)), flex=True),
-    Spec("bytes", "SIZE", 10, _size, right=True),
-    Spec("age_s", "AGE", 6, _modified, right=True, keep=60),
-    Spec("storage_class", "CLASS", 12, lambda e, c: outside(e.storage_class or ""), keep=40),
-)
+
+
+def entry_columns(prefix: str) -> tuple[Spec[S3Entry], ...]:
+    """The columns of one level: names are shown without the level's own prefix."""
+    return (
+        Spec("", "", 1, _glyph),
+        Spec("key", "NAME", 30, lambda e, c: outside(e.key.removeprefix(prefix)), flex=True),
+        Spec("bytes", "SIZE", 10, _size, right=True),
+        Spec("age_s", "AGE", 6, _modified, right=True, keep=60),
+        Spec("storage_class", "CLASS", 12, lambda e, c: outside(e.storage_class), keep=40),
+    )
 
 
 def bucket_detail(bucket: Bucket, context: Context) -> Detail:
@@ -136,12 +134,12 @@ ENTRIES: Noun[Any] = Noun(
     fields=ENTRY_FIELDS,
     sources=(Source.BUCKETS,),
     rows=lambda c: (),
-    columns=ENTRY_COLUMNS,
+    columns=entry_columns(""),
     detail=entry_detail,
     identify=lambda e: e.key,
     resource=lambda e: None,
     title=lambda e: e.key,
-    sort="",
+    sort="key",
     empty="nothing under this prefix",
 )
 
@@ -249,8 +247,8 @@ class S3Screen(FleetScreen[Any]):
             self._question.cancel()
         fresh = self._place is None
         self._place, self._entries, self._trouble, self._as_of = (bucket, prefix), (), None, None
-        self.noun = ENTRIES
-        self.choice = Choice(place=f"{bucket.name}/{prefix}") if fresh else replace(
+        self.noun = replace(ENTRIES, columns=entry_columns(prefix))
+        self.choice = Choice("key", place=f"{bucket.name}/{prefix}") if fresh else replace(
             self.choice, filter=NO_FILTER, place=f"{bucket.name}/{prefix}")  # fmt: skip
         self.show_columns()
         self.choose(self.choice, remember=remember)

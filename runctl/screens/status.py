@@ -12,7 +12,7 @@ from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun
 from runctl.screens.view import Choice, is_signed_out
 from runctl.store.fields import Context
-from runctl.store.select import PanelStatus, jobs, waste
+from runctl.store.select import PanelStatus, is_waste, jobs, waste
 from runctl.theme import Glyphs
 from runctl.widgets.line import Piece
 from runctl.widgets.money_strip import Whereabouts
@@ -78,10 +78,11 @@ def banner(snapshot: Snapshot) -> Piece | None:
     return None
 
 
-def newcomer_hint(context: Context) -> str:
-    """For the demo, until the first key: what is wrong in this fleet, and the key that shows it."""
-    items, sum_ = waste(context)
+def newcomer_hint(context: Context, rows: Sequence[object]) -> str:
+    """For the demo, until the first key: what is wrong in this fleet, and the keys that show it."""
+    items, total = waste(context)
     if not items:
         return "1-5 change the screen, ? shows all keys"
-    things = f"{len(items)} thing{'s waste' if len(items) != 1 else ' wastes'}"
-    return f"{things} ${sum_.usd:,.2f}/h: press i"
+    keys = "i" if any(is_waste(row, context) for row in rows) else "5, then i"
+    things = "1 thing wastes" if len(items) == 1 else f"{len(items)} things waste"
+    return f"{things} ${total.usd:,.2f}/h: press {keys}"

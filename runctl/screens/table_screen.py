@@ -70,7 +70,6 @@ class TableScreen(Screen[None], Generic[T]):
         self.signs = glyphs(desk.settings.ui.ascii)
         self._summary: tuple[Snapshot, Summary] | None = None
         self._drawn_at = 0.0
-        self._fresh_eyes = desk.demo
         self._wide = desk.settings.ui.wide
 
     # -- layout --------------------------------------------------------------------------------------------------------
@@ -189,8 +188,8 @@ class TableScreen(Screen[None], Generic[T]):
         pieces = status_pieces(self.noun, self.choice, counts, panel, self.signs)
         if (told := banner(self.snapshot)) is not None:
             pieces.insert(0, told)
-        elif self._fresh_eyes and self.shown.rows:
-            pieces.insert(0, Piece(newcomer_hint(context), "accent", bold=True))
+        elif self.desk.newcomer and self.shown.rows:
+            pieces.insert(0, Piece(newcomer_hint(context, self.shown.rows), "accent", bold=True))
         self.query_one(StatusLine).show_status(self._drawable(pieces))
         self.show_keys()
 

@@ -45,31 +45,30 @@ def _attached(volume: Volume, context: Context) -> Cell:
 
 
 def advice(volume: Volume, context: Context) -> Cell:
-    """What to do about a disk and what it saves; a dash when there is nothing to say."""
+    """What to do about a disk; what deleting it saves is its price, so only other savings are named."""
     reason = volume_waste(volume, context)
-    price = volume.usd_per_month
-    saves = "" if price is None else f", saves ${format_usd(price, 0 if price >= 10 else 2)}/mo"
     if reason == "unattached":
-        old = format_duration((context.now - volume.created_at).total_seconds())
-        return plain(f"unattached, {old} old{saves}", "warn")
+        age_s = (context.now - volume.created_at).total_seconds()
+        return plain(f"unattached, {format_duration(age_s)} old", "warn")
     if reason:
-        return outside(f"{reason}", "warn")
+        return outside(reason, "warn")
+    price = volume.usd_per_month
     if volume.type == "gp2" and price is not None:
-        return plain(f"gp2→gp3 saves ${format_usd(price * GP3_SAVING, 2)}/mo", "accent")
+        return plain(f"gp2→gp3 saves ${format_usd(price * GP3_SAVING, 2)}", "accent")
     return NOTHING
 
 
 COLUMNS: tuple[Spec[Volume], ...] = (
     Spec("", "", 3, lambda v, c: lead(is_waste(v, c), v.state, v.ownership)),
     Spec("name", "NAME/ID", 21, lambda v, c: name_or_id(v.name, v.id)),
-    Spec("size_gib", "GIB", 6, lambda v, c: number(v.size_gib), right=True),
+    Spec("size_gib", "GIB", 5, lambda v, c: number(v.size_gib), right=True),
     Spec("type", "TYPE", 4, lambda v, c: outside(v.type)),
     Spec("iops", "IOPS/MBS", 10, _speed, right=True, keep=20),
     Spec("state", "STATE", 9, lambda v, c: state(v.state), keep=30),
-    Spec("attached_to", "ATTACHED TO", 14, _attached, keep=50),
+    Spec("attached_to", "ATTACHED TO", 12, _attached, keep=50),
     Spec("age_s", "AGE", 5, lambda v, c: age(v.created_at, c), right=True, keep=25),
     Spec("usd_per_month", "$/MO", 8, lambda v, c: money(v.usd_per_month, hot=100), right=True),
-    Spec("waste", "ADVICE", 14, advice, keep=60, flex=True),
+    Spec("waste", "ADVICE", 19, advice, keep=60, flex=True),
     Spec("id", "ID", 21, lambda v, c: plain(v.id, "muted"), keep=9),
     Spec("az", "AZ", 11, lambda v, c: outside(v.az), keep=8),
     Spec("owner", "OWNER", 10, lambda v, c: outside(v.ownership.owner or ""), keep=7),

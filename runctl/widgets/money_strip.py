@@ -41,7 +41,11 @@ def strip_pieces(summary: Summary | None, place: Whereabouts, signs: Glyphs = UN
         projected = summary.month_projected_usd
         after = f"{signs.arrow}{format_usd_short(projected)}" if projected is not None else ""
         pieces.append(Piece(f"month {format_usd_short(summary.month_usd)}{after}", "money", rank=6))
-        pieces.append(Piece(f"{summary.jobs_running} jobs", rank=7) if summary.jobs_running else Piece(""))
+        pieces.append(
+            Piece(f"{summary.jobs_running} job{'s' * (summary.jobs_running != 1)}", rank=7)
+            if summary.jobs_running
+            else Piece("")
+        )
         if summary.alerts:
             pieces.append(
                 Piece(f"{signs.warning}{len(summary.alerts)}", "warn", bold=True, rank=1, action="app.errors")
