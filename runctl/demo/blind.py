@@ -12,6 +12,8 @@ _BLIND = {
     "AWS_EC2_METADATA_DISABLED": "true",
     # Loading all of AWS's images takes 0.2 s a region and makes `describe_snapshots` answer 1,300 foreign rows.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    # No web page has any business here (see `edge`).
+    "MOTO_DISABLE_GLOBAL_CORS": "true",
 }
 
 

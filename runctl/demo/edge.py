@@ -52,6 +52,8 @@ class Edge:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
+        if _from_a_browser(environ):
+            return _send(error_reply("s3", 403, "AccessDenied", "browsers are not served"), start_response)
         path = environ.get("PATH_INFO", "")
         if path.startswith(PREFIX):
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -123,6 +125,16 @@ class Edge:
         except (KeyError, ValueError, TypeError) as error:
             return _json({"error": str(error)}, start_response, status="400 Bad Request")
         return _json(result, start_response)
+
+
+def _from_a_browser(environ: dict[str, Any]) -> bool:
+    """Whether a web page is behind a request: it has an origin, or reached us by a name that was made to point here.
+
+    Anything on this machine may talk to the demo, but no page that somebody happens to have open.
+    """
+    host = environ.get("HTTP_HOST", "").rpartition(":")[0] or environ.get("HTTP_HOST", "")
+    near = host in ("127.0.0.1", "localhost") or host.endswith(".localhost")
+    return "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ or not near
 
 
 def _send(

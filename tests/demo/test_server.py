@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -100,6 +101,19 @@ def test_what_a_client_is_given_leaves_nothing_misleading(cloud_process: DemoClo
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_EC2"} & set(applied)
     assert applied["AWS_ENDPOINT_URL"] == cloud_process.endpoint_url
     assert applied["PATH"] == "/bin"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example:80"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_web_page_is_not_served(cloud_process: DemoCloud, headers: dict[str, str]) -> None:
+    port = int(cloud_process.endpoint_url.rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("POST", "/runctl-demo/reset", "{}", headers)
+    reply = connection.getresponse()
+    assert reply.status == 403
+    assert reply.getheader("Access-Control-Allow-Origin") is None
+    connection.close()
 
 
 def test_a_reset_is_quick_enough_for_every_test(cloud_process: DemoCloud) -> None:
