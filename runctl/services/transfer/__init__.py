@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Bulk S3: listing, comparing, planning and moving, without a client library in the hot loop. See docs/transfer.md."""

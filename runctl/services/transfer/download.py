@@ -1,0 +1,280 @@
+"""Objects to files: under a temporary name, checked against the checksum S3 keeps, and only then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from runctl.errors import RequestError
+from runctl.services.transfer import checksums, operations
+from runctl.services.transfer.checksums import Running, Stored
+from runctl.services.transfer.client import Request
+from runctl.services.transfer.context import ChangedError, Context, RangesIgnoredError, damaged
+from runctl.services.transfer.destination import Destination, Incoming, RefusedError
+from runctl.services.transfer.http import Response
+from runctl.services.transfer.journal import Ends, Record
+from runctl.services.transfer.operations import ObjectInfo
+from runctl.services.transfer.wire import RemoteFile, nanoseconds
+
+_MODE = {"x-amz-checksum-mode": "ENABLED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file written in full under its temporary name."""
+
+    incoming: Incoming
+    size: int
+    modified: float
+    etag: str
+    checksum: Stored | None
+
+
+class _Check:
+    """Computes what an answer's headers promise: S3's checksum, or the MD5 that a plain ETag is.
+
+    An ETag is an MD5 only of objects put in one piece and not encrypted with KMS or a customer's key (API Reference,
+    "Object": ETag).
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.stored = checksums.stored_in(headers)
+        self._running: Running | None = None
+        self._md5 = ""
+        if self.stored is not None and not self.stored.parts:
+            self._running = checksums.running(self.stored.algorithm)
+        elif self.stored is None and (md5 := plain_md5(headers)):
+            self._md5, self._running = md5, hashlib.md5(usedforsecurity=False)
+
+    def update(self, piece: bytes | memoryview) -> None:
+        if self._running is not None:
+            self._running.update(piece)
+
+    def problem(self) -> str:
+        """What is wrong, "" when nothing is (or nothing can be said)."""
+        if self._running is None:
+            return ""
+        digest = self._running.digest()
+        if self._md5:
+            return "" if digest.hex() == self._md5 else f"MD5 is {digest.hex()}, ETag says {self._md5}"
+        assert self.stored is not None  # noqa: S101 - one of the two is set
+        got = checksums.encode(digest)
+        return "" if got == self.stored.value else f"{self.stored.algorithm} is {got}, S3 has {self.stored.value}"
+
+
+def plain_md5(headers: Mapping[str, str]) -> str:
+    """The MD5 of an object when its ETag is one, else ""."""
+    etag = headers.get("etag", "").strip('"').lower()
+    encrypted = headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
+    if encrypted or "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return ""
+    return etag if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag) else ""
+
+
+def fetch_whole(context: Context, bucket: str, remote: RemoteFile, destination: Destination, name: str) -> Fetched:
+    """Get an object in one request.
+
+    Raises:
+        RefusedError: the path may not be written.
+        OSError: the disk's error.
+        CloudError: S3's.
+    """
+    incoming = destination.create(name)
+
+    def receive(response: Response) -> Fetched:
+        os.ftruncate(incoming.fd, 0)  # a second try starts over
+        os.lseek(incoming.fd, 0, os.SEEK_SET)
+        check = _Check(response.headers)
+        size = 0
+        for piece in response.stream.pieces():
+            write_all(context, incoming.fd, piece)
+            check.update(piece)
+            size += len(piece)
+        if problem := check.problem():
+            raise damaged("GetObject", bucket, remote.key, problem, context.client.region_of(bucket))
+        info = operations.object_info(response.headers)
+        modified = remote.modified or info.modified
+        return Fetched(incoming, size, modified, info.etag or remote.etag, check.stored)
+
+    try:
+        fetched = context.client.stream(Request("GetObject", "GET", bucket, remote.key, headers=_MODE), receive)
+        _stamp(incoming.fd, fetched.modified)
+    except BaseException:
+        incoming.discard()
+        raise
+    return fetched
+
+
+def _stamp(fd: int, modified: float) -> None:
+    os.utime(fd, ns=(nanoseconds(modified), nanoseconds(modified)))
+
+
+def write_all(context: Context, fd: int, piece: bytes | memoryview) -> None:
+    """Write at the file's position, no faster than allowed."""
+    context.control.check()
+    context.bandwidth.take(len(piece), context.control)
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(fd, view) :]
+    context.moved(len(piece))
+
+
+class LargeDownload:
+    """One object in ranges. `start`, then every piece in any order and thread, then `fetched` or `abandon`."""
+
+    def __init__(
+        self, context: Context, bucket: str, remote: RemoteFile, destination: Destination, name: str, root: str
+    ) -> None:
+        self._context = context
+        self._bucket = bucket
+        self._remote = remote
+        self._destination = destination
+        self._name = name
+        self._path = f"{root}/{name}"
+        self._info: ObjectInfo | None = None
+        self._incoming: Incoming | None = None
+        self._record: Record | None = None
+
+    def start(self) -> None:
+        """Ask what the object is now, open the temporary file, and see what an earlier run has written.
+
+        Raises:
+            RefusedError, OSError, CloudError: see `fetch_whole`.
+        """
+        context = self._context
+        info = self._info = operations.head(context.client, self._bucket, self._remote.key)
+        part = self._part_size(info)
+        version = f"{info.etag} {part}"
+        key = self._remote.key
+        ends = Ends("download", context.endpoint, self._bucket, key, self._path, info.size, version, part)
+        self._record = record = context.journal.open(ends)
+        if record is None:
+            raise RefusedError("another transfer is writing it now")
+        self._incoming = incoming = self._destination.create(self._name, keep=True)
+        if record.ends != ends or os.fstat(incoming.fd).st_size != info.size:
+            record.restart(ends)
+            os.ftruncate(incoming.fd, 0)
+            reserve(incoming.fd, info.size)
+
+    def _part_size(self, info: ObjectInfo) -> int:
+        """Our own part size, or the uploader's where only its parts give the checksum."""
+        if info.checksum is not None and info.checksum.parts > 1:
+            first = operations.head(self._context.client, self._bucket, self._remote.key, part=1)
+            count = -(-info.size // first.size) if first.size else 0
+            if count == info.checksum.parts:
+                return first.size
+        return self._context.tuning.part_for(info.size)
+
+    @property
+    def already(self) -> int:
+        """Bytes that an earlier run has written."""
+        return self._record.bytes_done if self._record is not None else 0
+
+    def pieces(self) -> Iterator[Callable[[], int]]:
+        """What is left to get; each call gets one range and returns its bytes."""
+        record = self._record
+        assert record is not None  # noqa: S101 - `start` was called
+        for number in record.missing():
+            yield partial(self._get, number)
+
+    def _get(self, number: int) -> int:
+        record, info, incoming, context = self._record, self._info, self._incoming, self._context
+        assert record is not None  # noqa: S101
+        assert info is not None  # noqa: S101
+        assert incoming is not None  # noqa: S101
+        first, length = record.ends.span(number)
+        algorithm = info.checksum.algorithm if info.checksum else checksums.UPLOAD_ALGORITHM
+
+        def receive(response: Response) -> bytes:
+            if response.status != 206:
+                raise RangesIgnoredError
+            running = checksums.running(algorithm)
+            offset = first
+            for piece in response.stream.pieces():
+                running.update(piece)
+                offset += self._write_at(incoming.fd, piece, offset, first + length)
+            if offset != first + length:
+                raise damaged("GetObject", self._bucket, self._remote.key, "a short range", "")
+            return running.digest()
+
+        headers = {"range": f"bytes={first}-{first + length - 1}", "if-match": f'"{info.etag}"'}
+        try:
+            digest = context.client.stream(
+                Request("GetObject", "GET", self._bucket, self._remote.key, headers=headers), receive
+            )
+        except RequestError as error:
+            if error.site.code in ("PreconditionFailed", "InvalidRange"):
+                raise ChangedError("the object changed while it was fetched") from error
+            raise
+        record.part_done(number, "", digest)
+        return length
+
+    def _write_at(self, fd: int, piece: bytes | memoryview, offset: int, end: int) -> int:
+        context = self._context
+        if offset + len(piece) > end:
+            raise damaged("GetObject", self._bucket, self._remote.key, "a range longer than asked for", "")
+        context.control.check()
+        context.bandwidth.take(len(piece), context.control)
+        done = 0
+        while done < len(piece):
+            done += os.pwrite(fd, piece[done:], offset + done)
+        context.moved(done)
+        return done
+
+    def fetched(self) -> Fetched:
+        """Check the whole file and hand it over.
+
+        Raises:
+            ChangedError: its checksum is not S3's (parts of an earlier run were damaged): it is fetched again.
+        """
+        record, info, incoming = self._record, self._info, self._incoming
+        assert record is not None  # noqa: S101
+        assert info is not None  # noqa: S101
+        assert incoming is not None  # noqa: S101
+        if not self._verified(record, info, incoming):
+            raise ChangedError("the file's checksum is not the one S3 has")
+        modified = self._remote.modified or info.modified
+        _stamp(incoming.fd, modified)
+        record.close(done=True)
+        self._record = self._incoming = None
+        return Fetched(incoming, info.size, modified, info.etag, info.checksum)
+
+    def _verified(self, record: Record, info: ObjectInfo, incoming: Incoming) -> bool:
+        stored = info.checksum
+        parts = record.digests()
+        if stored is not None and (stored.joins or stored.parts == len(parts)):
+            return stored.of_parts(parts) == stored.value
+        check = _Check(info.headers)  # a checksum of the whole that ranges cannot give: read the file once
+        view = memoryview(bytearray(1 << 20))
+        os.lseek(incoming.fd, 0, os.SEEK_SET)
+        while got := os.readv(incoming.fd, [view]):
+            self._context.control.check()
+            check.update(view[:got])
+        return not check.problem()
+
+    def abandon(self, *, keep: bool) -> None:
+        """Let go. `keep` leaves what was written for a later run; else it is removed."""
+        if self._incoming is not None:
+            if keep:
+                self._incoming.close()
+            else:
+                self._incoming.discard()
+            self._incoming = None
+        if self._record is not None:
+            self._record.close(done=not keep)
+            self._record = None
+
+
+def reserve(fd: int, size: int) -> None:
+    """Claim the space of a file before it is fetched, so that a full disk says so at once.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:
+        os.ftruncate(fd, size)
