@@ -48,7 +48,7 @@ def _options(parser: Parser, without: frozenset[str]) -> list[str]:
 
 def _option(action: argparse.Action) -> str:
     shown = ", ".join(f"`{o}`" for o in action.option_strings) or f"`{action.metavar or action.dest}`"
-    if action.choices is not None:
+    if action.choices is not None and not action.metavar:
         shown += " " + _cell("|".join(map(str, action.choices)))
     elif action.option_strings and action.nargs != 0:
         shown += f" {_cell(str(action.metavar or action.dest.upper()))}"

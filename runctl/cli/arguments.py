@@ -6,6 +6,7 @@ Imports inside functions: `--help` reads this module, and dataclasses (under `ru
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -24,13 +25,28 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     return found[0] if found else ""
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, found without `shutil`, whose compression modules cost a tenth of `--help`."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=max(40, min(_columns(), 120) - 2))
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size().columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are `InputError` (exit 1, not argparse's 2) and name the nearest option."""
 
     def __init__(self, prog: str, **kwargs: Any) -> None:
-        super().__init__(
-            prog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False, **kwargs
-        )
+        super().__init__(prog, allow_abbrev=False, formatter_class=_Formatter, add_help=False, **kwargs)
         self.add_argument("-h", "--help", action="help", help="this text")
 
     @property
@@ -139,7 +155,9 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", type=duration, default=20.0, metavar="20s", help="longest time for the whole run")
     group.add_argument("--read-only", action="store_true", default=None, help="refuse everything that changes AWS")
     group.add_argument("--demo", action="store_true", help="use the embedded cloud instead of AWS")
-    group.add_argument("--color", choices=("auto", "always", "never"), default=None, help="colours on stdout")
+    group.add_argument(
+        "--color", choices=("auto", "always", "never"), metavar="WHEN", help="colours: auto, always, never"
+    )
     group.add_argument("--ascii", action="store_true", default=None, help="ASCII only")
     group.add_argument("-q", "--quiet", action="store_true", help="no hints and warnings on stderr")
     group.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
@@ -163,7 +181,8 @@ def add_output(parser: argparse.ArgumentParser, outputs: tuple[str, ...] = OUTPU
 
 def add_format(parser: Any, outputs: tuple[str, ...]) -> None:
     """The option -o. `parser` is a parser or a group of its options."""
-    parser.add_argument("-o", "--output", choices=outputs, default=None, help="format (table)")
+    shown = ", ".join(outputs)
+    parser.add_argument("-o", "--output", choices=outputs, metavar="FORMAT", help=f"{shown} (default: {outputs[0]})")
 
 
 def add_fetch(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 
 from runctl.cli.invocation import cloud, start
@@ -12,6 +13,8 @@ def run_dashboard(args: Namespace) -> int:
     """Open the dashboard and stay until it is left; returns the exit code."""
     with cloud(args):
         call = start(args)
+        if call.settings.ui.color == "never":
+            os.environ["NO_COLOR"] = "1"  # how Textual is told, before it is imported
         from runctl.app import RunctlApp
 
         def connect(profile: str | None) -> Backend:

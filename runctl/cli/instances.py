@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runctl.cli.nouns import list_verb, show_verb
+from runctl.cli.verbs import list_verb, show_verb
 
 VERBS = {
     "list": list_verb(

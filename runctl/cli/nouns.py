@@ -1,19 +1,17 @@
-"""`list` and `show`, the same for every noun: what differs is a row of `NOUNS` and a table of fields."""
+"""What `list` and `show` do, the same for every noun: what differs is its table of fields."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runctl.cli import arguments, envelope, fleet, listing, output
-from runctl.cli.arguments import Parser, nearest
+from runctl.cli import envelope, fleet, listing, output
+from runctl.cli.arguments import nearest
 from runctl.cli.cells import cell_of
 from runctl.cli.connect import connect
-from runctl.cli.dispatch import Verb
 from runctl.cli.fleet import Fleet
-from runctl.cli.invocation import Invocation, cloud, start
+from runctl.cli.invocation import Invocation
 from runctl.cli.listing import FIELDS, SINGULAR, Shape
 from runctl.cli.style import Tone
 from runctl.errors import InputError
@@ -21,21 +19,6 @@ from runctl.store.fields import Fields
 from runctl.store.select import rows_of
 
 Rows = Callable[[Fleet], Sequence[Any]]
-
-
-def list_verb(noun: str, *examples: str) -> Verb:
-    """The verb that lists a noun as `--once NOUN` does, without the summary; JSON is an array."""
-
-    def run(args: Namespace) -> int:
-        with cloud(args):
-            return list_items(start(args), noun)
-
-    return Verb(_configure_list, run, examples)
-
-
-def _configure_list(parser: Parser) -> None:
-    arguments.add_output(parser)
-    arguments.add_fetch(parser)
 
 
 def list_items(call: Invocation, noun: str) -> int:
@@ -76,47 +59,6 @@ def write_rows(
             output.write_lines(listing.name_of(noun, item) for item in rows)
         case _ if rows:
             output.write_lines(listing.table(rows, fields, shape, context, call.style))
-
-
-def show_verb(noun: str, metavar: str, *examples: str, kind: str = "") -> Verb:
-    """The verb that shows one item in full, by id or by an unambiguous name; JSON is one object.
-
-    Args:
-        noun: the noun.
-        metavar: what the argument is called in the help.
-        examples: command lines for the help.
-        kind: what AWS's own description is called (`Backend.fetch_raw`); "" where AWS has none.
-    """
-
-    def configure(parser: Parser) -> None:
-        parser.add_argument("id", metavar=metavar, help="id, or a name that only one has")
-        arguments.add_format(parser, ("table", "json"))
-        parser.add_argument("--cached", action="store_true", help="show what the last run saw; ask AWS nothing")
-        if kind:
-            parser.add_argument("--raw", action="store_true", help="as AWS describes it, in JSON")
-
-    def run(args: Namespace) -> int:
-        _check_id(noun, args.id)
-        with cloud(args):
-            return show_item(start(args), noun, kind)
-
-    return Verb(configure, run, examples)
-
-
-_PREFIX = {"instances": "i-", "volumes": "vol-"}
-
-
-def _check_id(noun: str, text: str) -> None:
-    """Refuse what looks like an id and is none, before AWS is asked."""
-    prefix = _PREFIX.get(noun, "")
-    digits = text.removeprefix(prefix)
-    looks = bool(prefix) and text.startswith(prefix) and len(digits) >= 8 and all(c.isalnum() for c in digits)
-    if not text.strip() or (looks and not all(c in "0123456789abcdef" for c in digits)):
-        raise InputError(
-            f"{text!r} is not an id of {noun}",
-            allowed=f"{prefix or ''}… as `runctl {noun} list` shows it, or a name",
-            example=f"runctl {noun} show {prefix}0123456789abcdef0",
-        )
 
 
 def show_item(call: Invocation, noun: str, kind: str) -> int:

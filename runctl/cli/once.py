@@ -57,12 +57,18 @@ def run(args: Namespace) -> int:
     interactive = sys.stdout.isatty() and sys.stdin.isatty()
     if args.tui and not interactive:
         raise InputError("runctl --tui: there is no terminal; runctl --once prints the same facts")
-    if not args.tui and (args.once or args.output or not interactive):
+    if not args.tui and (args.once or not interactive or _asks_for_print(args)):
         with cloud(args):
             return once(start(args), sections)
     from runctl.cli.dashboard import run_dashboard
 
     return run_dashboard(args)
+
+
+def _asks_for_print(args: Namespace) -> bool:
+    """Options that only make sense for what is printed; ignoring them in front of the dashboard would be a lie."""
+    given = (args.sections, args.output, args.columns, args.filter, args.sort, args.limit, args.fail_on)
+    return any(given) or args.no_headers or args.cached
 
 
 def _sections(given: Sequence[str]) -> tuple[str, ...]:

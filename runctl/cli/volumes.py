@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from runctl.cli import arguments, envelope, fleet, listing, nouns, output
+from runctl.cli import arguments, envelope, fleet, listing, nouns, output, verbs
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
@@ -66,7 +66,7 @@ def list_snapshots(call: Invocation) -> int:
 
 
 VERBS = {
-    "list": nouns.list_verb("volumes", "runctl volumes list --filter waste:unattached --sort usd_per_month"),
-    "show": nouns.show_verb("volumes", "ID", "runctl volumes show vol-0123456789abcdef0", kind="volume"),
+    "list": verbs.list_verb("volumes", "runctl volumes list --filter waste:unattached --sort usd_per_month"),
+    "show": verbs.show_verb("volumes", "ID", "runctl volumes show vol-0123456789abcdef0", kind="volume"),
     "snapshots": Verb(_configure, _snapshots, ("runctl volumes snapshots --sort size_gib --limit 10",)),
 }
