@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.command import Provider
 from textual.reactive import var
@@ -18,7 +16,7 @@ from runctl import paths
 from runctl.clock import Clock
 from runctl.config import Settings
 from runctl.keymap import build_keymap
-from runctl.messages import Answered, EventArrived
+from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
 from runctl.screens.cost import CostScreen
@@ -31,8 +29,6 @@ from runctl.screens.view import is_signed_out
 from runctl.screens.volumes import VolumesScreen
 from runctl.session import Connect, Session
 from runctl.terminal.clipboard import is_remote
-from runctl.terminal.crash import write_crash_log
-from runctl.terminal.hangup import HangupWatch
 from runctl.terminal.system import SystemTerminal, Terminal
 from runctl.theme import theme_name, themes
 
@@ -61,7 +57,6 @@ class RunctlApp(GlobalActions):
     TITLE = "runctl"
     DEFAULT_MODE: ClassVar[str] = "instances"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
-    ENABLE_COMMAND_PALETTE = True
 
     snapshot: var[Snapshot] = var(EMPTY, init=False)
 
@@ -74,7 +69,7 @@ class RunctlApp(GlobalActions):
         demo: bool = False,
         terminal: Terminal | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(clock, paths.state_dir())
         keymap = build_keymap(settings.keys, read_only=settings.is_read_only(settings.profile))
         self.desk: Session = Session(
             connect,
@@ -84,16 +79,16 @@ class RunctlApp(GlobalActions):
             terminal=terminal or SystemTerminal(),
             keymap=keymap,
             demo=demo,
+            cache=None if demo else paths.cache_dir(),
         )
         for theme in themes():
             self.register_theme(theme)
-        self.theme = theme_name(settings.ui.theme)
+        self.theme = theme_name(settings.ui.theme, no_color=self.no_color)
         self.set_keymap(keymap.overrides)
         if not settings.ui.animations or is_remote(os.environ):
             self.animation_level = "none"
         for mode, screen in _SCREENS.items():
             self.add_mode(mode, partial(self._make, screen))
-        self._hangup = HangupWatch(self._hung_up, sys.__stdin__.fileno()) if sys.__stdin__ else None
         self._painted_at = 0.0
         self._paint_pending = False
         self._welcomed_scope = -1
@@ -105,8 +100,7 @@ class RunctlApp(GlobalActions):
 
     def on_mount(self) -> None:
         """The cloud is asked only after the first picture: importing its library must not delay it."""
-        if self._hangup is not None and not self.is_headless:
-            self._hangup.start()
+        self.guard()
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._begin)
 
@@ -121,28 +115,19 @@ class RunctlApp(GlobalActions):
     def on_unmount(self) -> None:
         """The end: nobody asks any more."""
         self.desk.close()
-        if self._hangup is not None:
-            self._hangup.stop()
 
-    def _hung_up(self, code: int) -> None:
-        """From any thread: the terminal is gone."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(partial(self.exit, return_code=code))
-
-    def _fatal_error(self) -> None:
-        """One line and a file, in place of Textual's page of values (which would show secrets)."""
-        error = sys.exception() or self._exception or RuntimeError("unknown")
-        path = write_crash_log(error, paths.state_dir(), self.desk.clock.now())
-        where = f"; the way to it is in {path}" if path else ""
-        self.panic(Text(f"runctl: {type(error).__name__}{where}"))
+    def run(self, *args: Any, **kwargs: Any) -> str | None:
+        """Run to the end; the rows are kept after the terminal is back."""
+        result = super().run(*args, **kwargs)
+        self.desk.save()
+        return result
 
     # -- what arrives --------------------------------------------------------------------------------------------------
 
     @on(EventArrived)
     def _event_arrived(self, message: EventArrived) -> None:
         before = self.desk.store.snapshot
-        if self.desk.store.apply(message.event) is before or self._paint_pending:
+        if self.desk.apply(message.event) is before or self._paint_pending:
             return
         waited = self.desk.clock.monotonic() - self._painted_at
         if waited >= PAINT_EVERY_S:
@@ -162,6 +147,10 @@ class RunctlApp(GlobalActions):
         if nothing and is_signed_out(snapshot) and self._welcomed_scope != snapshot.scope and self.screen is self.fleet:
             self._welcomed_scope = snapshot.scope
             self.welcome(snapshot.errors[0].message if snapshot.errors else "")
+
+    @on(SnapshotLoaded)
+    def _snapshot_loaded(self) -> None:
+        self._paint()
 
     @on(Answered)
     def _answered(self, message: Answered) -> None:

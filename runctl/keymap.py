@@ -130,7 +130,8 @@ ACTIONS: tuple[Action, ...] = (
     _at("app.errors exclamation_mark", "app.errors", "errors", "Errors seen, newest first.", weight=70, need=Need.ERRORS),
     _at("app.history_back left_square_bracket", "app.history(-1)", "last view", "The view before this one."),
     _at("app.history_forward right_square_bracket", "app.history(1)", "next view", "Forward again after `[`."),
-    _at("app.back escape backspace", "app.back", "back", "One step back: leave the filter, clear it, close the view."),
+    _at("app.back escape backspace", "app.back", "back", "One step back: leave the filter, clear it, close the view.",
+        weight=54, need=Need.FILTER),
     _at("app.leave q", "app.leave", "quit", "One step back; on a top screen, quit.", weight=5),
     _at("app.quit ctrl+q ctrl+c f10", "app.quit", "quit now", "Quit from anywhere. Jobs are not affected.", priority=True),
     # -- every list ---------------------------------------------------------------------------------------------------

@@ -32,11 +32,25 @@ _SAFE = _DARK | {
     "warn": "#e69f00",
     "money-hot": "#e69f00",
 }
-#: The terminal's own colours, by name.
+#: The terminal's own colours, by name. Its ground may be black or white, so only those that are read on both: neither
+#: the bright ones nor white and black, which one of the two grounds swallows.
 _ANSI = {
-    "state-ok": "green", "state-wait": "yellow", "state-off": "white", "state-bad": "bright_red", "warn": "yellow",
-    "money": "default", "money-hot": "bright_yellow", "stale": "white", "accent": "bright_cyan", "muted": "white",
+    "state-ok": "green", "state-wait": "yellow", "state-off": "default", "state-bad": "red", "warn": "yellow",
+    "money": "default", "money-hot": "magenta", "stale": "default", "accent": "cyan", "muted": "default",
 }  # fmt: skip
+#: What Textual's own style sheets refer to as soon as a theme says that it is made of the terminal's colours.
+_ANSI_VARIABLES = {
+    "ansi-background": "ansi_default",
+    "ansi-foreground": "ansi_default",
+    "border-blurred": "ansi_default",
+    "input-cursor-background": "ansi_default",
+    "input-cursor-foreground": "ansi_default",
+    "input-cursor-text-style": "reverse",
+    "input-selection-background": "ansi_blue",
+    "input-selection-foreground": "ansi_bright_white",
+    "screen-selection-background": "ansi_blue",
+    "screen-selection-foreground": "ansi_bright_white",
+}
 
 #: Foreground, background, surface and the cursor's background of each theme.
 GROUNDS = {
@@ -48,9 +62,13 @@ _TOKENS = {"dark": _DARK, "light": _LIGHT, "colour-blind": _SAFE, "ansi": _ANSI}
 DEFAULT = "dark"
 
 
-def theme_name(setting: str) -> str:
-    """Textual's name of a theme of ours."""
-    return f"runctl-{setting}"
+def theme_name(setting: str, *, no_color: bool = False) -> str:
+    """Textual's name of a theme of ours.
+
+    Without colour the terminal's own palette cannot be used: Textual 8 turns each of its entries into the same black,
+    text and ground alike. A theme with colours of its own becomes greys that keep their contrast.
+    """
+    return f"runctl-{DEFAULT if no_color and setting == 'ansi' else setting}"
 
 
 def setting_of(name: str) -> str:
@@ -86,13 +104,15 @@ def themes() -> tuple[Theme, ...]:
                 background=ground,
                 surface=surface,
                 panel=surface,
+                boost=surface if ansi else None,
                 dark=setting != "light",
                 ansi=ansi,
                 variables={
                     **named,
                     "cursor-ground": cursor,
                     "block-cursor-background": cursor,
-                    "block-cursor-foreground": text,
+                    "block-cursor-foreground": "ansi_bright_white" if ansi else text,
+                    **(_ANSI_VARIABLES if ansi else {}),
                 },
             )
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events, on
-from textual.app import App
 from textual.binding import BindingType
 
+from runctl.clock import Clock
 from runctl.commands import Choices, Invocation
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
@@ -31,13 +32,14 @@ from runctl.services.profiles import credential_places, list_profiles
 from runctl.store.fields import Context
 from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
+from runctl.terminal.guarded import GuardedApp
 from runctl.theme import setting_of, theme_name, tokens
 
 #: Names of our themes, for `:theme`.
 THEMES = ("dark", "light", "colour-blind", "ansi")
 
 
-class GlobalActions(App[str | None]):
+class GlobalActions(GuardedApp):
     """Actions of the scope `Everywhere`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.GLOBAL)]
@@ -45,8 +47,8 @@ class GlobalActions(App[str | None]):
     desk: Desk
     snapshot: Any
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock, log_directory: Path) -> None:
+        super().__init__(clock, log_directory)
         self._history = History()
         self._commands: list[str] = []
 
@@ -156,7 +158,7 @@ class GlobalActions(App[str | None]):
         if name not in THEMES:
             self.notify(f"no theme {name!r}; allowed: {', '.join(THEMES)}", severity="error", markup=False)
             return
-        self.theme = theme_name(name)
+        self.theme = theme_name(name, no_color=self.no_color)
 
     # -- whose account -------------------------------------------------------------------------------------------------
 
