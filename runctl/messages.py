@@ -35,6 +35,10 @@ class Answered(Message, bubble=False):
         self.deliver = deliver
 
 
+class SnapshotLoaded(Message, bubble=False):
+    """The rows of the last run are in the store."""
+
+
 class CopyRequested(Message):
     """Something is to go to the clipboard.
 

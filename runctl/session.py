@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from textual.message import Message
@@ -16,12 +17,13 @@ from textual.message import Message
 from runctl.clock import Clock
 from runctl.config import Settings
 from runctl.errors import ConfigurationError, RunctlError
-from runctl.events import Event, ListingFailed, ScopeChanged
+from runctl.events import Event, ListingFailed, RegionsResolved, ScopeChanged
 from runctl.keymap import Keymap
-from runctl.messages import Answered, EventArrived
+from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
 from runctl.services.backend import Backend
 from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
+from runctl.store.cache import load_snapshot, save_snapshot
 from runctl.store.store import Store
 from runctl.terminal.system import Terminal
 
@@ -62,6 +64,7 @@ class Session:
         terminal: the outside of the screen.
         keymap: the keys in force.
         demo: whether the cloud is the embedded one.
+        cache: directory of the last snapshots, None to do without.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Session:
         terminal: Terminal,
         keymap: Keymap,
         demo: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self._connect, self._post = connect, post
         self.settings, self.clock, self.terminal, self.keymap, self.demo = settings, clock, terminal, keymap, demo
@@ -86,6 +90,8 @@ class Session:
         self._pollers: Pollers | None = None
         self._mode = "instances"
         self._attempt = 0
+        self._cache = cache
+        self._cached_regions: tuple[str, ...] = ()
 
     @property
     def scope(self) -> int:
@@ -98,13 +104,43 @@ class Session:
         self.profile, self.regions = profile, regions
         known = () if regions == ALL_REGIONS else regions
         snapshot = self.store.apply(ScopeChanged(self.scope + 1, profile or "", known))
-        self._connect_later(profile, regions)
+        self._cached_regions = ()
+        self._connect_later(profile, regions, cached=True)
         return snapshot
 
-    def _connect_later(self, profile: str | None, regions: tuple[str, ...]) -> None:
+    def apply(self, event: Event) -> Snapshot:
+        """Fold one event. Rows of the last run go when it turns out that other regions are looked at now."""
+        if isinstance(event, RegionsResolved) and event.scope == self.scope and self._cached_regions:
+            if set(event.regions) != set(self._cached_regions):
+                self.store = Store(Snapshot(scope=self.scope, profile=self.profile or "", regions=event.regions))
+            self._cached_regions = ()
+        return self.store.apply(event)
+
+    def _connect_later(self, profile: str | None, regions: tuple[str, ...], *, cached: bool = False) -> None:
         self._attempt += 1
         attempt = (self.scope, self._attempt)
-        self._spawn("connect", lambda: self._open(attempt, profile, regions))
+
+        def run() -> None:
+            if cached and self._cache is not None:
+                found = load_snapshot(self._cache, profile or "", () if regions == ALL_REGIONS else regions, attempt[0])
+                if found is not None:
+                    self._post(Answered(partial(self._adopt_cached, found)))
+            self._open(attempt, profile, regions)
+
+        self._spawn("connect", run)
+
+    def _adopt_cached(self, found: Snapshot) -> None:
+        """Rows of the last run, unless AWS was faster."""
+        present = self.store.snapshot
+        if found.scope == self.scope and not present.status:
+            self.store = Store(found)
+            self._cached_regions = found.regions
+            self._post(SnapshotLoaded())
+
+    def save(self) -> None:
+        """Keep the rows for the first picture of the next run; only what is complete is kept."""
+        if self._cache is not None:
+            save_snapshot(self._cache, self.store.snapshot)
 
     def renew(self) -> None:
         """The same choice with the credentials there are now. The rows stay; another account replaces them."""

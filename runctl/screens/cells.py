@@ -6,7 +6,7 @@ outside goes through `clean_text` here, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -42,6 +42,7 @@ class Spec(Generic[T]):
         right: numbers are aligned to the right.
         keep: how long it stays when the terminal narrows; the lowest goes first, 100 never does.
         flex: gets a share of what is left over.
+        useful: whether the column says anything about these rows; without it, always.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Spec(Generic[T]):
     right: bool = False
     keep: int = 100
     flex: bool = False
+    useful: Callable[[Sequence[T]], bool] | None = None
 
 
 Detail = tuple[Section, ...]

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Static
 
 from runctl.format import format_usd, format_usd_short
 from runctl.keymap import Scope, bindings_for
@@ -24,6 +22,7 @@ from runctl.screens.view import NO_FILTER, Choice
 from runctl.store.fields import COST_FIELDS, Context, Field, Fields, Kind
 from runctl.store.select import cost_items, is_waste, waste
 from runctl.widgets.detail import Section
+from runctl.widgets.line import Line, Piece
 
 #: What `t` goes through; "" is the single items.
 GROUPINGS = ("", "owner", "project", "kind", "type", "region")
@@ -191,7 +190,7 @@ class CostScreen(FleetScreen[Any]):
 
     def compose_top(self) -> ComposeResult:
         """Four figures."""
-        yield Static("", id="figures", markup=False)
+        yield Line(id="figures")
 
     def items(self) -> Sequence[Any]:
         """Single items, or totals."""
@@ -201,24 +200,23 @@ class CostScreen(FleetScreen[Any]):
     def show_lines(self) -> None:
         """The figures above the rows, from the same snapshot."""
         super().show_lines()
-        self.query_one("#figures", Static).update(self._figures_line())
+        self.query_one("#figures", Line).show(self._pieces())
 
-    def _figures_line(self) -> Text:
+    def _pieces(self) -> list[Piece]:
         figures = self._figures()
         if figures is None:
-            return Text(" now $?/h   today $?   month $?   projected $?")
+            return [Piece("now $?/h"), Piece("today $?"), Piece("month $?")]
         unpriced = f" +{figures.burn_unpriced} unpriced" if figures.burn_unpriced else ""
-        wasted_items, wasted = waste(self.context)
-        parts: list[Cell] = [
-            ((" now ", "muted"), (f"${format_usd(figures.burn_usd_per_hour)}/h{unpriced}", "money")),
-            (("today ", "muted"), (format_usd_short(figures.today_usd), "money")),
-            (("month ", "muted"), (format_usd_short(figures.month_usd), "money")),
-            (("projected ", "muted"), (format_usd_short(figures.month_projected_usd), "money")),
-            (("wasted ", "muted"), (f"${format_usd(wasted.usd)}/h", "warn"), (f" in {len(wasted_items)}", "muted")),
+        items, wasted = waste(self.context)
+        projected = format_usd_short(figures.month_projected_usd)
+        month = f"month {format_usd_short(figures.month_usd)}{self.signs.arrow}{projected}"
+        return [
+            Piece(f"now ${format_usd(figures.burn_usd_per_hour)}/h{unpriced}", "money", bold=True),
+            Piece(f"today {format_usd_short(figures.today_usd)}", "money", rank=2),
+            Piece(month, "money", rank=3),
+            Piece(f"wasted ${format_usd(wasted.usd)}/h in {len(items)}", "warn", rank=1),
+            Piece(f"by {self._by}" if self._by else "", "accent", bold=True),
         ]
-        if self._by:
-            parts.append(((f"by {self._by}", "accent"),))
-        return Text("   ").join(self.text(part) for part in parts)
 
     def action_group(self) -> None:
         """Totals by the next field, then single items again."""

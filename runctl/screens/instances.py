@@ -80,7 +80,14 @@ COLUMNS: tuple[Spec[Instance], ...] = (
     Spec("name", "NAME", 14, lambda i, c: name_or_id(i.name, i.id), flex=True),
     Spec("type", "TYPE", 13, lambda i, c: outside(i.type)),
     Spec("state", "STATE", 9, lambda i, c: state(str(i.state))),
-    Spec("gpu_percent", "GPU%", 5, _gpu, keep=10),
+    Spec(
+        "gpu_percent",
+        "GPU%",
+        5,
+        _gpu,
+        keep=10,
+        useful=lambda rows: any(i.activity.gpu_percent is not None for i in rows),
+    ),
     Spec("activity", "ACT", 7, activity_short, keep=20),
     Spec("uptime_s", "UP", 5, lambda i, c: duration(i.uptime_s(c.now)) if i.bills else NOTHING, right=True, keep=40),
     Spec("usd_per_hour", "$/H", 7, _rate, right=True),
@@ -91,7 +98,14 @@ COLUMNS: tuple[Spec[Instance], ...] = (
     Spec("owner", "OWNER", 10, lambda i, c: outside(i.ownership.owner or ""), keep=6),
     Spec("job", "JOB", 14, lambda i, c: outside(i.ownership.job or ""), keep=5),
     Spec("expires_in_s", "EXPIRES", 7, _expires, right=True, keep=4),
-    Spec("cpu_percent", "CPU%", 5, _cpu, keep=3),
+    Spec(
+        "cpu_percent",
+        "CPU%",
+        5,
+        _cpu,
+        keep=3,
+        useful=lambda rows: any(i.activity.cpu_percent is not None for i in rows),
+    ),
     Spec("private_ip", "IP", 15, lambda i, c: outside(i.private_ip or ""), keep=2),
 )
 

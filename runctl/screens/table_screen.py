@@ -70,6 +70,7 @@ class TableScreen(Screen[None], Generic[T]):
         self.signs = glyphs(desk.settings.ui.ascii)
         self._summary: tuple[Snapshot, Summary] | None = None
         self._drawn_at = 0.0
+        self._shown_specs: tuple[Spec[Any], ...] = ()
         self._wide = desk.settings.ui.wide
 
     # -- layout --------------------------------------------------------------------------------------------------------
@@ -108,8 +109,13 @@ class TableScreen(Screen[None], Generic[T]):
 
     def show_columns(self) -> None:
         """Columns of the noun, and which of them orders the rows."""
-        columns = [self._column(spec) for spec in self.noun.columns]
+        columns = [self._column(spec) for spec in self._specs()]
         self.table.set_columns(columns, sorted_by=self.choice.sort, descending=self.choice.descending)
+
+    def _specs(self) -> tuple[Spec[Any], ...]:
+        """Columns that say something: one full of question marks would only take the names' room."""
+        rows = self.shown.rows
+        return tuple(s for s in self.noun.columns if s.useful is None or s.useful(rows))
 
     def _column(self, spec: Spec[Any]) -> Column[Any]:
         label = to_ascii(spec.label) if self.signs is ASCII else spec.label
@@ -153,6 +159,9 @@ class TableScreen(Screen[None], Generic[T]):
         self._drawn_at = self.desk.clock.monotonic()
         self.shown = arrange(self.noun, self.items(), self.choice, self.context)
         table = self.table
+        if (specs := self._specs()) != self._shown_specs:
+            self._shown_specs = specs
+            self.show_columns()
         table.set_rows(self.shown.rows)
         if not self.shown.rows:
             lines = notice(self.noun, self.choice, self.shown.total, self.panel(), self.context)

@@ -49,12 +49,13 @@ def advice(volume: Volume, context: Context) -> Cell:
     reason = volume_waste(volume, context)
     if reason == "unattached":
         age_s = (context.now - volume.created_at).total_seconds()
-        return plain(f"unattached, {format_duration(age_s)} old", "warn")
+        return plain(f"unattached {format_duration(age_s)}", "warn")
     if reason:
-        return outside(reason, "warn")
+        return plain("machine is stopped", "warn")
     price = volume.usd_per_month
     if volume.type == "gp2" and price is not None:
-        return plain(f"gp2→gp3 saves ${format_usd(price * GP3_SAVING, 2)}", "accent")
+        saves = price * GP3_SAVING
+        return plain(f"gp2→gp3 saves ${format_usd(saves, 0 if saves >= 10 else 2)}", "accent")
     return NOTHING
 
 
