@@ -14,16 +14,19 @@ from urllib.parse import urlsplit
 
 from runctl.errors import InputError
 
+#: The key of AWS's documentation; a cloud that can run scripts gives out one of its own.
+EXAMPLE_KEY = "AKIAIOSFODNN7EXAMPLE"
 
-def client_environment(endpoint_url: str, region: str = "us-east-1") -> dict[str, str]:
+
+def client_environment(endpoint_url: str, region: str = "us-east-1", *, key: str = EXAMPLE_KEY) -> dict[str, str]:
     """AWS variables that lead any AWS client to the embedded cloud and to nothing of the user's.
 
-    The keys are AWS's documentation examples. Files of profiles are pointed at nothing, so that no profile, no SSO
+    The secret is the one of AWS's documentation. Files of profiles are pointed at nothing, so that no profile, no SSO
     session and no `credential_process` of the user is read or started.
     """
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -117,7 +120,8 @@ class Faults:
 class DemoCloud:
     """A handle on the process; a context manager that stops it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str, log: IO[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str, log: IO[bytes], key: str) -> None:
+        self._key = key
         self._log = log
         self.process = process
         self.endpoint_url = endpoint_url
@@ -143,7 +147,7 @@ class DemoCloud:
 
     def environment(self, region: str = "us-east-1") -> dict[str, str]:
         """What to set so that AWS clients talk to this cloud only; remove `MISLEADING` too."""
-        return client_environment(self.endpoint_url, region)
+        return client_environment(self.endpoint_url, region, key=self._key)
 
     def apply(self, environ: dict[str, str], region: str = "us-east-1") -> dict[str, str]:
         """`environ` as a client of this cloud needs it."""

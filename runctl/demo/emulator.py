@@ -63,7 +63,7 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     from moto.ssm.responses import SimpleSystemManagerResponse
     from moto.sts.responses import TokenResponse
 
-    from runctl.demo.gateway import OPERATION_MODULES, calls, launch, lifecycle, network, spot, storage_models
+    from runctl.demo.gateway import OPERATION_MODULES, calls, commands, launch, lifecycle, network, spot, storage_models
     from runctl.demo.gateway.lifecycle import TimedInstance
 
     logging.getLogger("runctl.demo").debug("%d modules of operations", len(OPERATION_MODULES))
@@ -72,6 +72,7 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     storage_models.install(world)
     launch.use_faults(faults)
     TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))
+    TimedInstance.watchers.append(lambda instance, state: commands.on_state(world.sandboxes, instance.id, state))
     calls.install(world, {"ec2": EC2Response, "ssm": SimpleSystemManagerResponse, "sts": TokenResponse})
 
     def create(service: Any) -> Any:

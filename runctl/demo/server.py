@@ -10,20 +10,26 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import secrets
 import select
+import signal
 import socket
+import string
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runctl.demo.cloud import READY, DemoCloud
+from runctl.demo.cloud import READY, DemoCloud, client_environment
+from runctl.demo.machine import Sandboxes
 from runctl.errors import InputError
 
 _HINT = "pipx install 'runctl[demo]', or in a checkout: make demo"
 _LOOPBACK = "127.0.0.1"
+#: Variable that tells the process which access key may run scripts; other users of this computer cannot read it.
+_KEY = "RUNCTL_DEMO_KEY"
 
 
 def check_installed() -> None:
@@ -67,23 +73,7 @@ def start(
         InputError: the extra is not installed, the port is taken, or the process ended before it answered.
     """
     check_installed()
-    from runctl.demo.blind import blind_environment
-
-    with _listen(port) as listener:
-        command = [sys.executable, "-m", "runctl.demo.server", "--fd", str(listener.fileno())]
-        log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the handle; the terminal may show a dashboard
-        command += ["--seed", str(seed), "--speed", str(speed), "--fleet", fleet]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=blind_environment(os.environ if environ is None else environ),
-            pass_fds=(listener.fileno(),),
-            start_new_session=True,  # ctrl-c in the terminal is for the parent alone
-        )
-        # The child has the socket now; ours is closed, so that a dead cloud refuses connections.
-        cloud = DemoCloud(process, f"http://{_LOOPBACK}:{listener.getsockname()[1]}", log)
+    cloud = _spawn(("--seed", str(seed), "--speed", str(speed), "--fleet", fleet), port, environ or os.environ)
     if wait:
         try:
             cloud.wait_until_ready()
@@ -91,6 +81,25 @@ def start(
             cloud.stop()
             raise
     return cloud
+
+
+def _spawn(options: Sequence[str], port: int, environ: Mapping[str, str]) -> DemoCloud:
+    from runctl.demo.blind import blind_environment
+
+    key = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    with _listen(port) as listener:
+        log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the handle; the terminal may show a dashboard
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runctl.demo.server", "--fd", str(listener.fileno()), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=blind_environment(environ) | {_KEY: key},
+            pass_fds=(listener.fileno(),),
+            start_new_session=True,  # ctrl-c in the terminal is for the parent alone
+        )
+        # The child has the socket now; ours is closed, so that a dead cloud refuses connections.
+        return DemoCloud(process, f"http://{_LOOPBACK}:{listener.getsockname()[1]}", log, key)
 
 
 def _listen(port: int) -> socket.socket:
@@ -108,24 +117,29 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _end_with_parent() -> None:
-    """Exit when our input ends, which it does when the parent closes it or is no more.
+def _end_with_parent(sandboxes: Sandboxes) -> None:
+    """Exit when our input ends, which it does when the parent closes it or is no more; no script outlives us.
 
     A process forked from the parent might hold the pipe open longer than it lives, so its id is looked at as well.
     """
     parent = os.getppid()
+
+    def end(*_: object) -> None:
+        sandboxes.clear()
+        os._exit(0)
 
     def watch() -> None:
         with contextlib.suppress(OSError):
             while os.getppid() == parent:
                 if select.select([0], [], [], 1.0)[0] and not os.read(0, 4096):
                     break
-        os._exit(0)
+        end()
 
+    signal.signal(signal.SIGTERM, end)
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _serve(arguments: argparse.Namespace, listener: socket.socket) -> Any:
+def _serve(arguments: argparse.Namespace, listener: socket.socket, key: str, sandboxes: Sandboxes) -> Any:
     from runctl.clock import clock_from_environment
     from runctl.demo.control_routes import start_fleet
     from runctl.demo.edge import Edge
@@ -134,7 +148,7 @@ def _serve(arguments: argparse.Namespace, listener: socket.socket) -> Any:
     from runctl.demo.web import make_web_server
     from runctl.demo.world import World
 
-    world = World(arguments.seed, arguments.speed, clock_from_environment())
+    world = World(arguments.seed, arguments.speed, clock_from_environment(), key=key, sandboxes=sandboxes)
     faults = FaultRules(arguments.seed)
     edge = Edge(world, load_moto(world, faults), extra_services(world), faults)
     start_fleet(edge, arguments.fleet, arguments.seed)
@@ -149,8 +163,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--fleet", default="lively")
     arguments = parser.parse_args(argv)
-    _end_with_parent()
-    server = _serve(arguments, socket.socket(fileno=arguments.fd))
+    listener, key = socket.socket(fileno=arguments.fd), os.environ.pop(_KEY, "")
+    address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
+    sandboxes = Sandboxes(client_environment(address, key=key))
+    _end_with_parent(sandboxes)
+    server = _serve(arguments, listener, key, sandboxes)
     os.write(1, READY)
     server.serve_forever()
     return 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from runctl.clock import Clock, SystemClock
+from runctl.demo.machine import Sandboxes
 
 ACCOUNT = "123456789012"
 #: Regions the seeded fleet lives in; every other region answers too, and is empty.
@@ -56,11 +57,22 @@ class World:
         speed: how many demo seconds pass in one real second.
         clock: real time, or a frozen clock for screenshots (then nothing changes unless `advance` is called).
         timings: how long transitions take.
+        key: the access key id that this cloud has given out; only requests with it may run scripts.
+        sandboxes: where they run.
     """
 
     def __init__(
-        self, seed: int = 7, speed: float = 1.0, clock: Clock | None = None, timings: Timings | None = None
+        self,
+        seed: int = 7,
+        speed: float = 1.0,
+        clock: Clock | None = None,
+        timings: Timings | None = None,
+        *,
+        key: str = "",
+        sandboxes: Sandboxes | None = None,
     ) -> None:
+        self.key = key
+        self.sandboxes = sandboxes or Sandboxes({})
         self.seed = seed
         self.speed = speed
         self._timings = timings or Timings()
@@ -123,6 +135,7 @@ class World:
             self.speed = self.speed if speed is None else speed
             self._agenda.clear()
             self.quotas.clear()
+            self.sandboxes.clear()
             self.timings = replace(self._timings)
             self._advanced = 0.0
             self._start = self._clock.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runctl.demo.gateway import (
     addresses,
     agents,
+    commands,
     identity,
     images,
     instances,
@@ -18,5 +19,6 @@ from runctl.demo.gateway import (
 )
 
 OPERATION_MODULES = (
-    addresses, agents, identity, images, instances, launch, regions, snapshots, spot, storage_changes, types, volumes,
+    addresses, agents, commands, identity, images, instances, launch, regions, snapshots, spot, storage_changes, types,
+    volumes,
 )  # fmt: skip
