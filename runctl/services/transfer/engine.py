@@ -142,7 +142,10 @@ class Engine:
             self._state.closing = True
             self._change.notify_all()
         for thread in self._threads:
-            thread.join()
+            # A cancelled worker may sit in a silent connection for a minute: it is a daemon and dies with us.
+            while thread.is_alive() and not self._stopped():
+                thread.join(0.5)
+            thread.join(3)
         for left in self._state.open:
             left.large.abandon(keep=True)
         self._state.open.clear()

@@ -206,9 +206,12 @@ class Sync:
                 continue
             except Cancelled:
                 cancelled = True
-            finally:
+            except BaseException:
+                self.control.cancel()  # a listing failed or Ctrl-C: end with what is under way, start nothing more
                 engine.close()
                 self._cache.save()
+                raise
+            engine.close()
             fatal = engine.fatal
             break
         cancelled = cancelled or self.control.cancelled

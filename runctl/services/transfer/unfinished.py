@@ -1,0 +1,68 @@
+"""Unfinished multipart uploads: they bill and no listing shows them. Found, resumed where we know how, or aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runctl.services.transfer import operations
+from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.journal import Journal
+from runctl.services.transfer.uri import S3Uri
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedUpload:
+    """An upload that was begun and never completed.
+
+    Args:
+        bucket: bucket.
+        key: key.
+        upload_id: S3's id.
+        initiated: seconds since the epoch.
+        parts: parts S3 has.
+        bytes: of those.
+        path: the local file, when a transfer of this machine began it; "" otherwise.
+        total: bytes of that file; None when unknown.
+    """
+
+    bucket: str
+    key: str
+    upload_id: str
+    initiated: float
+    parts: int
+    bytes: int
+    path: str = ""
+    total: int | None = None
+
+
+def find(client: S3Client, where: S3Uri, journal: Journal) -> Iterator[UnfinishedUpload]:
+    """Unfinished uploads below a prefix, with what our journal knows of them.
+
+    Raises:
+        CloudError: they could not be listed.
+    """
+    ours: dict[str, tuple[str, int]] = {}
+    for record in journal.left_over():
+        if record.upload_id and record.ends.kind == "upload":
+            ours[record.upload_id] = (record.ends.path, record.ends.size)
+        record.close(done=False)
+    for upload in operations.list_uploads(client, where.bucket, where.key):
+        parts = list(operations.list_parts(client, where.bucket, upload.key, upload.upload_id))
+        path, total = ours.get(upload.upload_id, ("", None))
+        size = sum(part.size for part in parts)
+        yield UnfinishedUpload(
+            where.bucket, upload.key, upload.upload_id, upload.initiated, len(parts), size, path, total
+        )
+
+
+def abort(client: S3Client, upload: UnfinishedUpload, journal: Journal) -> bool:
+    """Abort one and forget our record of it; False when it was gone already.
+
+    Raises:
+        CloudError: S3 refuses.
+    """
+    gone = operations.abort_upload(client, upload.bucket, upload.key, upload.upload_id)
+    for record in journal.left_over():
+        record.close(done=record.upload_id == upload.upload_id)
+    return gone
