@@ -8,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from rich.text import Text
 
+from runctl.format import clean_text
 from runctl.theme import UNICODE, Glyphs
 
 T = TypeVar("T")
@@ -58,8 +59,9 @@ def fit_columns(columns: Sequence[Column[T]], width: int) -> list[tuple[Column[T
 
 
 def fit_cell(text: Text, width: int, align: str, signs: Glyphs = UNICODE) -> Text:
-    """A cell of exactly `width` cells."""
-    cell = text.copy()
+    """A cell of exactly `width` cells, on one line whatever is in it."""
+    # Cells are cleaned where they are made; this is the last door before the terminal, and it must not depend on that.
+    cell = text.copy() if text.plain.isprintable() else Text(clean_text(text.plain), text.style)
     if cell.cell_len > width:
         cell.truncate(max(0, width - 1))
         cell.append(signs.ellipsis)

@@ -46,7 +46,7 @@ def render_sections(
     column = max(keys, default=0)
     whole = Text()
     for number, section in enumerate(s for s in sections if s.rows):
-        heading = f"{section.title}\n" if section.title else ""
+        heading = f"{clean_text(section.title)}\n" if section.title else ""
         whole.append(("\n" if number else "") + heading, Style(bold=True, color=colours.get("accent")))
         for row in section.rows:
             whole.append(f"{clean_text(row.key):<{column}}  ", Style(color=colours.get("muted")))

@@ -10,9 +10,12 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 
 HISTORY_MOST = 50
+#: Characters of a filter; a pasted file is not one.
+VALUE_MOST = 2000
 
 
 class FilterInput(Input):
@@ -26,6 +29,10 @@ class FilterInput(Input):
         def __init__(self, what: str) -> None:
             super().__init__()
             self.what = what
+
+    def validate_value(self, value: str) -> str:
+        """What is pasted may hold anything; it becomes one line without escapes before it is drawn."""
+        return value if value.isprintable() else clean_text(value, VALUE_MOST)
 
     def action_older(self) -> None:
         """A filter used before."""
@@ -107,7 +114,7 @@ class FilterBar(Horizontal):
     def verdict(self, text: str, *, valid: bool) -> None:
         """Say how many rows match, or what is wrong."""
         self.set_class(not valid, "-invalid")
-        self.query_one(".verdict", Static).update(text)
+        self.query_one(".verdict", Static).update(clean_text(text))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell at every key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 from rich.text import Text
@@ -12,6 +12,7 @@ from textual.events import Click
 from textual.message import Message
 from textual.widget import Widget
 
+from runctl.format import clean_text
 from runctl.theme import setting_of, tokens
 
 
@@ -67,7 +68,7 @@ class Line(Widget):
 
     def show(self, pieces: Sequence[Piece]) -> None:
         """Show these pieces."""
-        fresh = tuple(pieces)
+        fresh = tuple(p if p.text.isprintable() else replace(p, text=clean_text(p.text)) for p in pieces)
         if fresh != self._pieces:
             self._pieces = fresh
             self.refresh()

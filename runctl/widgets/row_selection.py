@@ -54,7 +54,9 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
         self._index: dict[str, int] | None = None
         self._cursor = 0
         self._cursor_id: str | None = None
-        self._range_from: int | None = None
+        self._lost: str | None = None  # where the cursor was before there were no rows at all
+        self._range_from: str | None = None
+        self._chosen = False  # until a person moves the cursor it stays on the first row, whatever arrives above
 
     @property
     def rows(self) -> Sequence[T]:
@@ -78,14 +80,19 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
     def _place_cursor(self) -> None:
         before = self._cursor_id
         if not self._rows:
-            self._cursor, self._cursor_id = 0, None
+            self._lost, self._cursor, self._cursor_id = before or self._lost, 0, None
         else:
-            if before is None or not self._at(self._cursor, before):
-                found = self._where().get(before or "", None)
-                self._cursor = min(self._cursor, len(self._rows) - 1) if found is None else found
-            self._cursor_id = self._row_id(self._rows[self._cursor])
+            self._find_cursor(before or self._lost)
+            self._lost, self._cursor_id = None, self._row_id(self._rows[self._cursor])
         if self._cursor_id != before:
             self.post_message(self.RowHighlighted(self, self._cursor_id))
+
+    def _find_cursor(self, row_id: str | None) -> None:
+        if not self._chosen:
+            self._cursor = 0
+        elif row_id is None or not self._at(self._cursor, row_id):
+            found = self._where().get(row_id or "")
+            self._cursor = min(self._cursor, len(self._rows) - 1) if found is None else found
 
     def _at(self, index: int, row_id: str) -> bool:
         return index < len(self._rows) and self._row_id(self._rows[index]) == row_id
@@ -100,6 +107,7 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
     def _go(self, index: int) -> None:
         if not self._rows:
             return
+        self._chosen = True
         old, self._cursor = self._cursor, max(0, min(len(self._rows) - 1, index))
         self._cursor_id = self._row_id(self._rows[self._cursor])
         if old != self._cursor:
@@ -113,6 +121,15 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
         if found is not None:
             self._go(found)
         return found is not None
+
+    def _hold(self, line: int) -> None:
+        """After a refresh: the cursor's row is on the line it was on, so that nothing moves under a reader's eyes.
+
+        At the top the first rows stay in view instead: what is worst comes first, and may be new.
+        """
+        if self.scroll_offset.y and 0 <= line < self.size.height - 1:
+            self.scroll_to(y=max(0, self._cursor - line), animate=False, force=True)
+            self._reveal()
 
     def _reveal(self) -> None:
         top, page = self.scroll_offset.y, max(1, self.size.height - 1)
@@ -163,15 +180,17 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
     def action_mark(self) -> None:
         """Mark the row, or take its mark, and go down one."""
         if self._cursor_id is not None:
+            self._chosen = True
             self.marks = self.marks ^ {self._cursor_id}
             self.action_move(1)
 
     def action_mark_range(self) -> None:
         """First call: remember the row. Second: mark everything between."""
-        if self._range_from is None or not self._rows:
-            self._range_from = self._cursor
+        start = self._where().get(self._range_from or "")
+        if start is None:
+            self._range_from = self._cursor_id
             return
-        low, high = sorted((min(self._range_from, len(self._rows) - 1), self._cursor))
+        low, high = sorted((start, self._cursor))
         self.marks = self.marks | {self._row_id(r) for r in self._rows[low : high + 1]}
         self._range_from = None
 

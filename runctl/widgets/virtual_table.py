@@ -81,10 +81,12 @@ class VirtualTable(RowSelection[T]):
 
     def set_rows(self, rows: Sequence[T]) -> None:
         """Swap the rows; the cursor stays on its row, or on its place when the row is gone."""
+        line = self._cursor - self.scroll_offset.y
         self._rows, self._index = rows, None
         self._strips.clear()
         self._place_cursor()
         self._resize_virtual()
+        self._hold(line)
         self.refresh()
 
     def _refit(self) -> None:

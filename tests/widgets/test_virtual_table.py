@@ -76,7 +76,9 @@ def test_narrow_terminals_lose_columns_by_priority_and_never_the_others(width: i
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("align", ["left", "right"])
 def test_a_cell_has_exactly_its_width_whatever_is_in_it(text: str, align: str) -> None:
-    assert fit_cell(Text(text.replace("\n", " ").replace("\x1b", "")), 9, align).cell_len == 9
+    cell = fit_cell(Text(text), 9, align)
+    assert cell.cell_len == 9
+    assert not set(cell.plain) & {"\n", "\r", "\t", "\x1b"}
 
 
 async def test_the_cursor_stays_on_its_row_when_the_rows_change() -> None:
@@ -93,6 +95,46 @@ async def test_the_cursor_stays_on_its_row_when_the_rows_change() -> None:
         app.table.set_rows(app.rows)
         assert app.table.go_to("i-4")
         assert not app.table.go_to("i-99")
+
+
+async def test_an_untouched_cursor_stays_on_the_first_row_while_pages_arrive() -> None:
+    app = TableApp(boxes(3))
+    async with app.run_test(size=(40, 8)) as pilot:
+        app.table.set_rows((Box("i-new", "new", 9.0), *app.rows))
+        assert app.table.cursor_id == "i-new"
+        await pilot.press("j")
+        app.table.set_rows((Box("i-newer", "newer", 9.5), *app.table.rows))
+        assert app.table.cursor_id == "i-0"
+
+
+async def test_the_cursor_comes_back_after_a_moment_without_rows() -> None:
+    app = TableApp(boxes(10))
+    async with app.run_test(size=(40, 8)) as pilot:
+        await pilot.press("j", "j")
+        app.table.set_rows(())
+        app.table.set_rows(())
+        app.table.set_rows(app.rows)
+        assert app.table.cursor_id == "i-2"
+
+
+async def test_a_refresh_leaves_the_cursors_row_on_its_line() -> None:
+    app = TableApp(boxes(100))
+    async with app.run_test(size=(40, 11)) as pilot:
+        await pilot.press("pagedown", "pagedown", "pagedown", "k", "k")
+        line = next(n for n, text in enumerate(app.lines()) if "box-28" in text)
+        app.table.set_rows((*(Box(f"i-new-{n}", "new", 9.0) for n in range(7)), *app.rows))
+        await pilot.pause()
+        assert app.table.cursor_id == "i-28"
+        assert "box-28" in app.lines()[line]
+
+
+async def test_a_range_is_between_rows_and_not_between_places() -> None:
+    app = TableApp(boxes(6))
+    async with app.run_test(size=(40, 10)) as pilot:
+        await pilot.press("j", "v")
+        app.table.set_rows((Box("i-new", "new", 9.0), *app.rows))
+        await pilot.press("j", "v")
+        assert app.table.marks == {"i-1", "i-2"}
 
 
 async def test_keys_move_and_mark() -> None:
@@ -135,7 +177,9 @@ async def test_hostile_names_stay_on_their_line(name: str) -> None:
     app = TableApp((Box("i-1", name, 1.0), Box("i-2", "after", 2.0)))
     async with app.run_test(size=(40, 5)):
         for y in range(5):
-            assert app.table.render_line(y).cell_length == app.table.size.width
+            strip = app.table.render_line(y)
+            assert strip.cell_length == app.table.size.width
+            assert not set(strip.text) & {"\n", "\x1b"}
         assert app.lines()[2].startswith(" after")
 
 
