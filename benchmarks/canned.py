@@ -118,6 +118,7 @@ class Canned:
         populated: regions with machines.
         latency: seconds before each answer.
         hanging: regions that never answer.
+        stalling: regions that answer the first page of a listing and never a second.
         churn: share of machines that change between two refreshes.
     """
 
@@ -125,6 +126,7 @@ class Canned:
     populated: tuple[str, ...] = ("us-east-1",)
     latency: float = 0.0
     hanging: frozenset[str] = frozenset()
+    stalling: frozenset[str] = frozenset()
     churn: float = 0.0
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     released: threading.Event = field(default_factory=threading.Event)
@@ -136,7 +138,7 @@ class Canned:
     def answer(self, operation: str, region: str, query: dict[str, list[str]]) -> bytes:
         """The body for one call."""
         self.calls[operation, region] += 1
-        if region in self.hanging:
+        if region in self.hanging or (region in self.stalling and "NextToken" in query):
             self.released.wait()
         if self.latency:
             time.sleep(self.latency)

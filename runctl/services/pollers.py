@@ -1,4 +1,4 @@
-"""Threads that ask AWS again and again, and the one-shot twin for the command line.
+"""Threads that ask AWS again and again.
 
 One daemon thread for each source and region, so that a slow region delays nobody. A tick that arrives during a fetch
 collapses into the next; the next is armed after completion. Whatever happens in a thread leaves it as an event.
@@ -6,30 +6,33 @@ collapses into the next; the next is armed after completion. Whatever happens in
 
 from __future__ import annotations
 
-import itertools
-import queue
+import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
 
-from runctl.clock import Clock
+from runctl.clock import Clock, SystemClock
 from runctl.errors import CredentialsError, DeniedError, RunctlError, ThrottledError
-from runctl.events import (
-    Event,
-    IdentityResolved,
-    Item,
-    ListingCompleted,
-    ListingFailed,
-    PageArrived,
-    RegionsResolved,
-)
-from runctl.models.s3 import Bucket
-from runctl.models.snapshot import ErrorRecord, Health, Source, SourceKey
+from runctl.events import Event, ListingCompleted, ListingFailed, PageArrived, RegionsResolved
+from runctl.models.snapshot import Source, SourceKey
 from runctl.services.backend import Backend
+from runctl.services.poll_once import (
+    ALL_REGIONS,
+    IDENTITY,
+    REGIONS,
+    NextIn,
+    Publish,
+    ask_identity,
+    ask_regions,
+    collect,
+    fetch_once,
+    keys_of,
+    record_of,
+)
+from runctl.services.poll_types import TypeScout
 
-Publish = Callable[[Event], object]
-ToRecord = Callable[[RunctlError], ErrorRecord]
+__all__ = ["ALL_REGIONS", "DEFAULT_INTERVALS", "FLEET", "Pollers", "collect", "fetch_once", "keys_of", "record_of"]
 
 #: Seconds between refreshes, for the screen that is looked at; hidden sources wait `HIDDEN_FACTOR` times longer.
 DEFAULT_INTERVALS: Mapping[Source, float] = {
@@ -39,108 +42,92 @@ DEFAULT_INTERVALS: Mapping[Source, float] = {
     Source.ADDRESSES: 60.0,
     Source.BUCKETS: 60.0,
 }
-HIDDEN_FACTOR = 6.0
-DENIED_INTERVAL_S = 300.0
-BACKOFF_MOST_S = 120.0
+HIDDEN_FACTOR: Final = 6.0
+DENIED_INTERVAL_S: Final = 300.0
+BACKOFF_MOST_S: Final = 60.0
+#: After a failed question that needs one answer only (identity, regions): seconds until it is asked again, at first.
+_ASK_AGAIN_S = 2.0
+#: Machines are listed first; the other sources wait for their first page, at most this long, seconds.
+_FIRST_DATA_S = 1.0
 FLEET = tuple(DEFAULT_INTERVALS)
-ALL_REGIONS = ("all",)
 
-_listings = itertools.count(1)
-
-
-def record_of(error: RunctlError, clock: Clock) -> ErrorRecord:
-    """An error as the store keeps it."""
-    site = getattr(error, "site", None)
-    return ErrorRecord(
-        at=clock.now(),
-        service=site.service if site else "runctl",
-        operation=site.operation if site else "",
-        region=site.region if site else "",
-        code=site.code if site else type(error).__name__,
-        message=error.message,
-        hint=error.hint,
-        retryable=bool(getattr(error, "retryable", False)),
-        error_class=type(error).__name__,
-    )
-
-
-def _as_runctl_error(error: Exception) -> RunctlError:
-    """A defect of ours inside a thread is shown like any other failure, never swallowed."""
-    if isinstance(error, RunctlError):
-        return error
-    return RunctlError(f"{type(error).__name__}: {error}", hint="a defect in runctl; please report it")
-
-
-def _pages(backend: Backend, key: SourceKey) -> Iterator[tuple[Item, ...]]:
-    listings: dict[Source, Callable[[], Iterator[tuple[Any, ...]]]] = {
-        Source.INSTANCES: lambda: backend.list_instances(key.region),
-        Source.VOLUMES: lambda: backend.list_volumes(key.region),
-        Source.SNAPSHOTS: lambda: backend.list_snapshots(key.region),
-        Source.ADDRESSES: lambda: backend.list_addresses(key.region),
-        Source.BUCKETS: backend.list_buckets,
-    }
-    return listings[key.source]()
-
-
-def fetch_once(
-    backend: Backend, key: SourceKey, publish: Publish, clock: Clock, scope: int, *, next_in: float | None = None
-) -> RunctlError | None:
-    """One whole listing as events; the error it ended in, None when it was complete."""
-    listing, ids, started = next(_listings), set[str](), clock.now()
-    later = None if next_in is None else clock.now() + timedelta(seconds=next_in)
-    try:
-        for page in _pages(backend, key):
-            ids |= {i.name if isinstance(i, Bucket) else i.id for i in page}
-            publish(PageArrived(scope, key, listing, page))
-    except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: the event carries it to the screen
-        error = _as_runctl_error(raised)
-        health = Health.DENIED if isinstance(error, DeniedError) else Health.PARTIAL if ids else Health.ERROR
-        publish(ListingFailed(scope, key, listing, record_of(error, clock), health, partial=bool(ids), next_try=later))
-        return error
-    publish(ListingCompleted(scope, key, listing, frozenset(ids), started, later))
-    return None
-
-
-def keys_of(sources: Iterable[Source], regions: Sequence[str]) -> tuple[SourceKey, ...]:
-    """What to ask: buckets once, everything else in each region."""
-    return tuple(
-        SourceKey(source, region) for source in sources for region in (("",) if source is Source.BUCKETS else regions)
-    )
+#: Asks once and says how it ended; takes the function that knows when it is asked again.
+Ask = Callable[[NextIn], RunctlError | None]
 
 
 class _Poller(threading.Thread):
     """Asks one thing again and again until told to stop."""
 
-    def __init__(self, owner: Pollers, key: SourceKey) -> None:
+    def __init__(self, owner: Pollers, key: SourceKey, ask: Ask) -> None:
         super().__init__(name=f"poll-{key.source}-{key.region}", daemon=True)
-        self._owner, self.key = owner, key
+        self._owner, self.key, self._ask = owner, key, ask
         self._wake = threading.Event()
+        self._requested = True
         self._failures = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last answer was an error."""
+        return self._failures > 0
 
     def request(self) -> None:
         """Ask now, or right after the fetch under way."""
+        self._requested = True
+        self._wake.set()
+
+    def reconsider(self) -> None:
+        """Look again how long to wait: what is shown has changed."""
         self._wake.set()
 
     def run(self) -> None:
         """Fetch, wait, fetch; a wait ends early when somebody asks."""
         owner = self._owner
+        if self.key.source not in (Source.INSTANCES, Source.IDENTITY, Source.REGIONS):
+            owner.first_data.wait(_FIRST_DATA_S)
         while not owner.stopped.is_set():
-            self._wake.clear()
             if not owner.held.is_set():
+                self._requested = False
                 self._fetch()
-            self._wake.wait(self._owner.wait_s(self.key, self._failures))
+            self._rest(owner.monotonic())
 
     def _fetch(self) -> None:
+        try:
+            self._settle(self._ask(self._next_in))
+        except Exception:  # noqa: BLE001  # whoever receives the events failed: no reason to stop asking AWS
+            self._failures += 1
+
+    def _rest(self, since: float) -> None:
+        """Wait until it is time, or until something is requested while polling is not held."""
         owner = self._owner
-        wait = owner.wait_s(self.key, self._failures)
-        error = fetch_once(owner.backend, self.key, owner.publish, owner.clock, owner.scope, next_in=wait)
-        self._failures = 0 if error is None else self._failures + 1
+        while not owner.stopped.is_set():
+            held = owner.held.is_set()
+            left = math.inf if held else since + owner.wait_s(self.key, self._failures) - owner.monotonic()
+            if left <= 0 or (self._requested and not held):
+                return
+            self._wake.wait(None if math.isinf(left) else left)
+            self._wake.clear()
+
+    def _next_in(self, error: RunctlError | None) -> float | None:
+        """What `_settle` will make of an outcome, for the event that tells of it."""
+        if isinstance(error, CredentialsError):
+            return None
+        if isinstance(error, DeniedError):
+            return DENIED_INTERVAL_S
+        wait = self._owner.wait_s(self.key, self._failures_after(error), denied=False)
+        return None if math.isinf(wait) else wait
+
+    def _failures_after(self, error: RunctlError | None) -> int:
+        if error is None:
+            return 0
+        return self._failures + (2 if isinstance(error, ThrottledError) else 1)
+
+    def _settle(self, error: RunctlError | None) -> None:
+        owner = self._owner
+        self._failures = self._failures_after(error)
         if isinstance(error, CredentialsError):
             owner.hold()
-        elif isinstance(error, DeniedError):
+        if isinstance(error, DeniedError):
             owner.denied.add(self.key)
-        elif isinstance(error, ThrottledError):
-            self._failures += 1
         else:
             owner.denied.discard(self.key)
 
@@ -167,49 +154,83 @@ class Pollers:
         regions: tuple[str, ...],
         intervals: Mapping[Source, float] = DEFAULT_INTERVALS,
     ) -> None:
-        self.backend, self.publish, self.clock, self.scope = backend, publish, clock, scope
+        self.backend, self.clock, self.scope = backend, clock, scope
         self.regions, self.intervals = regions, intervals
-        self.stopped, self.held = threading.Event(), threading.Event()
+        self.stopped, self.held, self.first_data = threading.Event(), threading.Event(), threading.Event()
         self.denied: set[SourceKey] = set()
         self.paused = False
+        self.monotonic = SystemClock().monotonic  # waits are real, also where the screen's clock stands still
+        self._publish = publish
+        self._types = TypeScout(backend, self._pass_on, scope)
         self._focus: frozenset[Source] = frozenset({Source.INSTANCES})
         self._pollers: list[_Poller] = []
+        self._lock = threading.Lock()
+        if Source.INSTANCES not in intervals:
+            self.first_data.set()
 
     def start(self) -> None:
         """Begin; returns at once. STS and the first listings are asked side by side."""
-        threading.Thread(target=self._identify, name="poll-identity", daemon=True).start()
+        self._begin(IDENTITY, self._identify)
         if self.regions == ALL_REGIONS:
-            threading.Thread(target=self._resolve_regions, name="poll-regions", daemon=True).start()
+            self._begin(REGIONS, self._resolve)
         else:
-            self._start_listings()
+            self._start_listings(self.regions)
 
-    def _start_listings(self) -> None:
-        self.publish(RegionsResolved(self.scope, self.regions))
-        self._pollers = [_Poller(self, key) for key in keys_of(self.intervals, self.regions)]
-        for poller in self._pollers:
-            poller.start()
+    def _begin(self, key: SourceKey, ask: Ask) -> None:
+        poller = _Poller(self, key, ask)
+        with self._lock:
+            if self.stopped.is_set():
+                return
+            self._pollers.append(poller)
+        poller.start()
 
-    def _identify(self) -> None:
-        ask_identity(self.backend, self.publish, self.clock, self.scope)
+    def _take_regions(self, event: Event) -> None:
+        if isinstance(event, RegionsResolved) and not self._listing():
+            self.regions = event.regions
+            self._start_listings(event.regions)
+        elif not isinstance(event, RegionsResolved):
+            self._pass_on(event)
 
-    def _resolve_regions(self) -> None:
-        regions = ask_regions(self.backend, self.publish, self.clock, self.scope)
-        if regions and not self.stopped.is_set():
-            self.regions = regions
-            self._start_listings()
+    def _listing(self) -> bool:
+        with self._lock:
+            return any(p.key.source in self.intervals for p in self._pollers)
+
+    def _start_listings(self, regions: tuple[str, ...]) -> None:
+        self._pass_on(RegionsResolved(self.scope, regions))
+        # Threads of machines first: on few cores the order of starting is the order of arriving.
+        sources = sorted(self.intervals, key=lambda s: s is not Source.INSTANCES)
+        for key in keys_of(sources, regions):
+            self._begin(key, partial(self._list, key))
+
+    def _identify(self, next_in: NextIn) -> RunctlError | None:
+        return ask_identity(self.backend, self._pass_on, self.clock, self.scope, next_in=next_in)
+
+    def _resolve(self, next_in: NextIn) -> RunctlError | None:
+        return ask_regions(self.backend, self._take_regions, self.clock, self.scope, next_in=next_in)
+
+    def _list(self, key: SourceKey, next_in: NextIn) -> RunctlError | None:
+        return fetch_once(self.backend, key, self._types.publish, self.clock, self.scope, next_in=next_in)
+
+    def _pass_on(self, event: Event) -> None:
+        """Publish, unless all has ended; whoever receives may be gone already, which ends nothing here."""
+        if self.stopped.is_set():
+            return
+        self._publish(event)
+        if isinstance(event, PageArrived | ListingCompleted | ListingFailed) and event.key.source is Source.INSTANCES:
+            self.first_data.set()
 
     def request(self, *sources: Source) -> None:
-        """Ask these sources (all, when none is named) as soon as possible."""
-        for poller in self._pollers:
-            if not sources or poller.key.source in sources:
+        """Ask these sources as soon as possible; when none is named, all listings and what has failed."""
+        for poller in self._all():
+            again = poller.key.source in self.intervals or poller.failing
+            if poller.key.source in sources or (not sources and again):
                 poller.request()
 
     def focus(self, sources: Iterable[Source]) -> None:
-        """These sources are looked at; the others are asked less often."""
-        fresh = frozenset(sources) - self._focus
+        """These sources are looked at; the others are asked less often. What is due by that is asked now."""
         self._focus = frozenset(sources)
-        if fresh:
-            self.request(*fresh)
+        for poller in self._all():
+            poller.reconsider()
 
     def hold(self) -> None:
         """Stop asking until `resume`: the credentials are no longer accepted."""
@@ -221,113 +242,39 @@ class Pollers:
         self.held.set()
 
     def resume(self) -> None:
-        """Ask again, now."""
+        """Ask again, now, and who we are as well: the credentials may be others."""
         self.paused = False
         self.held.clear()
-        self.request()
-
-    def stop(self) -> None:
-        """End all threads; one that hangs in a call ends when the call does, and its events are dropped by scope."""
-        self.stopped.set()
-        self.backend.close()
-        for poller in self._pollers:
+        for poller in self._all():
             poller.request()
 
-    def wait_s(self, key: SourceKey, failures: int) -> float:
-        """Seconds until the next fetch of a source: longer when hidden, denied or failing."""
-        if key in self.denied:
+    def stop(self) -> None:
+        """End all threads; one that hangs in a call ends when the call does, and its events are dropped."""
+        with self._lock:
+            self.stopped.set()
+        self.first_data.set()
+        self.backend.close()
+        for poller in self._all():
+            poller.request()
+
+    def _all(self) -> tuple[_Poller, ...]:
+        with self._lock:
+            return tuple(self._pollers)
+
+    def wait_s(self, key: SourceKey, failures: int, *, denied: bool = True) -> float:
+        """Seconds until the next fetch of a source: longer when hidden, denied or failing; inf when once is enough.
+
+        Args:
+            key: the source.
+            failures: failures in a row.
+            denied: whether an earlier denial counts.
+        """
+        if denied and key in self.denied:
             return DENIED_INTERVAL_S
+        growth = 2.0 ** min(failures, 16)
+        if key.source not in self.intervals:
+            return min(_ASK_AGAIN_S * growth, BACKOFF_MOST_S) if failures else math.inf
         interval = self.intervals[key.source]
-        if key.source not in self._focus:
-            interval *= HIDDEN_FACTOR if key.source is not Source.INSTANCES else 1.0
-        return min(interval * 2.0**failures, max(BACKOFF_MOST_S, interval))
-
-
-def ask_identity(backend: Backend, publish: Publish, clock: Clock, scope: int) -> bool:
-    """Ask STS, as events; whether it answered."""
-    try:
-        publish(IdentityResolved(scope, backend.fetch_identity()))
-    except Exception as raised:  # noqa: BLE001  # see fetch_once
-        _failed(SourceKey(Source.IDENTITY, ""), raised, publish, clock, scope)
-        return False
-    return True
-
-
-def ask_regions(backend: Backend, publish: Publish, clock: Clock, scope: int) -> tuple[str, ...]:
-    """The account's regions, as an event; () when AWS did not say."""
-    try:
-        return backend.fetch_regions()
-    except Exception as raised:  # noqa: BLE001  # see fetch_once
-        _failed(SourceKey(Source.REGIONS, ""), raised, publish, clock, scope)
-        return ()
-
-
-def _failed(key: SourceKey, raised: Exception, publish: Publish, clock: Clock, scope: int) -> None:
-    error = record_of(_as_runctl_error(raised), clock)
-    publish(ListingFailed(scope, key, next(_listings), error, Health.ERROR))
-
-
-def collect(
-    backend: Backend,
-    sources: Sequence[Source],
-    regions: tuple[str, ...],
-    publish: Publish,
-    *,
-    clock: Clock,
-    scope: int = 0,
-    timeout_s: float = 20.0,
-) -> bool:
-    """Ask everything once, in parallel, and publish in the caller's thread until all is in or the time is over.
-
-    A region that hangs becomes a `ListingFailed`; its thread is a daemon and holds up nobody's exit.
-
-    Returns:
-        Whether every listing answered, in data or in an error, before the time was over.
-    """
-    inbox: queue.SimpleQueue[Event | SourceKey] = queue.SimpleQueue()
-    deadline = clock.monotonic() + timeout_s
-    identity = SourceKey(Source.IDENTITY, "")
-    _spawn(identity, inbox, lambda: ask_identity(backend, inbox.put, clock, scope))
-    pending = {identity}
-    if regions == ALL_REGIONS:
-        regions = ask_regions(backend, publish, clock, scope)
-    publish(RegionsResolved(scope, regions))
-    for key in keys_of(sources, regions):
-        pending.add(key)
-        _spawn(key, inbox, lambda key=key: fetch_once(backend, key, inbox.put, clock, scope))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-    while pending:
-        try:
-            event = inbox.get(timeout=max(0.0, deadline - clock.monotonic()))
-        except queue.Empty:
-            break
-        if isinstance(event, SourceKey):
-            pending.discard(event)
-        else:
-            publish(event)
-    for key in sorted(pending):
-        publish(ListingFailed(scope, key, next(_listings), _too_late(key, timeout_s, clock), Health.ERROR))
-    return not pending
-
-
-def _spawn(key: SourceKey, inbox: queue.SimpleQueue[Any], body: Callable[[], object]) -> None:
-    def run() -> None:
-        try:
-            body()
-        finally:
-            inbox.put(key)
-
-    threading.Thread(target=run, name=f"ask-{key.source}-{key.region}", daemon=True).start()
-
-
-def _too_late(key: SourceKey, timeout_s: float, clock: Clock) -> ErrorRecord:
-    return ErrorRecord(
-        at=clock.now(),
-        service="s3" if key.source is Source.BUCKETS else "sts" if key.source is Source.IDENTITY else "ec2",
-        operation=str(key.source),
-        region=key.region,
-        code="Timeout",
-        message=f"no answer within {timeout_s:g} s",
-        hint="raise --timeout, or leave the region out with --region",
-        retryable=True,
-        error_class="NetworkError",
-    )
+        if key.source not in self._focus and key.source is not Source.INSTANCES:
+            interval *= HIDDEN_FACTOR
+        return min(interval * growth, max(BACKOFF_MOST_S, interval))
