@@ -139,7 +139,7 @@ def keys_page() -> str:
     lines = [
         "# Keys",
         "",
-        'Remap by id in the configuration: `[keys]`, then for example `"list.filter" = "slash,f"`.',
+        'Remap by id in the configuration: `[keys]`, then for example `"list.filter" = "slash f"`.',
         "",
     ]
     for scope in Scope:

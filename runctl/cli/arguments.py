@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from runctl.cli.registry import FAIL_ON, OUTPUTS
 
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
 
@@ -81,8 +80,10 @@ def region_list(text: str) -> tuple[str, ...]:
     Raises:
         argparse.ArgumentTypeError: a name that cannot be a region.
     """
+    from runctl.config import is_region_name
+
     names = tuple(dict.fromkeys(n for n in re.split(r"[,\s]+", text.strip()) if n))
-    wrong = [n for n in names if n != "all" and not _REGION.fullmatch(n)]
+    wrong = [n for n in names if n != "all" and not is_region_name(n)]
     if wrong or not names:
         raise argparse.ArgumentTypeError(
             f"{wrong[0] if wrong else text!r} is not a region name; write for example us-east-1,eu-west-1 or all"

@@ -43,6 +43,25 @@ def _tone(value: Value) -> Tone:
 COLUMNS = (Column("NAME", whole=True, keep=True), Column("VALUE", keep=True), Column("FROM", whole=True, keep=True))
 
 
+def check_keys(resolved: Resolved) -> None:
+    """Whether `[keys]` names actions and keys that exist and do not clash; needs Textual, so only where that is fine.
+
+    Raises:
+        ConfigurationError: they do not; file and line are named.
+    """
+    keys = resolved.settings.keys
+    if not keys:
+        return
+    from runctl.keymap import build_keymap
+
+    for part in (*({action: key} for action, key in keys.items()), keys):  # each alone, then together for clashes
+        try:
+            build_keymap(part)
+        except ConfigurationError as error:
+            where = resolved.origins.get(f"keys.{next(iter(part))}", "")
+            raise ConfigurationError(f"{where}: {error.message}", hint=error.hint) from error
+
+
 def _show(args: Namespace) -> int:
     call = start(args)
     if call.output == "json":
@@ -75,6 +94,7 @@ def _init(args: Namespace) -> int:
 def _validate(args: Namespace) -> int:
     if not args.files:
         call = start(args)
+        check_keys(call.resolved)
         for path in call.resolved.files:
             output.write_lines((f"{path}: ok",))
         if not call.resolved.files:

@@ -16,6 +16,9 @@ def run_dashboard(args: Namespace) -> int:
         if call.settings.ui.color == "never":
             os.environ["NO_COLOR"] = "1"  # how Textual is told, before it is imported
         from runctl.app import RunctlApp
+        from runctl.cli.config import check_keys
+
+        check_keys(call.resolved)
 
         def connect(profile: str | None) -> Backend:
             """Open a session; called in a poller's thread, so that the first paint does not wait for botocore."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from runctl.cli import arguments, output
 from runctl.cli.arguments import Parser
 from runctl.cli.checks import Check, Level
+from runctl.cli.config import check_keys
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
 from runctl.cli.style import Tone
@@ -31,7 +32,9 @@ def _run(args: Namespace) -> int:
 def _start(args: Namespace) -> tuple[Invocation, ConfigurationError | None]:
     """A broken configuration file is a finding, not a reason to find nothing else."""
     try:
-        return start(args), None
+        call = start(args)
+        check_keys(call.resolved)
+        return call, None
     except ConfigurationError as error:
         import os
         import sys

@@ -99,6 +99,7 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
     finally:
         progress.clear()
         backend.close()
+    call.detail(f"asked {', '.join(sources)} in {', '.join(regions)}: {call.duration_ms()} ms since the start")
     return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot), frozenset(sources))
 
 

@@ -102,6 +102,7 @@ def start(args: Namespace) -> Invocation:
     if style.ascii and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     call = Invocation(args, resolved, clock, style, clock.monotonic())
+    call.detail(f"settings from {', '.join(map(str, resolved.files)) or 'no file'}")
     for warning in resolved.warnings:
         call.hint(f"warning: {warning}")
     return call

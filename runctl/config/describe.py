@@ -104,7 +104,7 @@ def starter() -> str:
             lines += ["", f"# {texts[head]}", f"[{head}]"]
             table = head
         lines += ["", f"# {texts[leaf.name]}", f"# {_example(leaf)}"]
-    lines += ["", f"# {texts['keys']}", "[keys]", '# "instances.stop" = "S"', ""]
+    lines += ["", f"# {texts['keys']}", "[keys]", '# "app.refresh" = "r f5"', ""]
     lines += [f"# {texts['profiles']}", "# [profiles.production]"]
     for leaf in leaves(ProfileRules):
         lines += [f"# {_example(leaf)}  # {texts[f'profiles.NAME.{leaf.name}']}"]

@@ -35,7 +35,7 @@ _SECRET = re.compile(r"secret|token|password|passwd|credential|api_?key", re.IGN
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)")
 _AT_END = re.compile(r"\s*\(at end of document\)")
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")  # a shape, not a list: new regions need no new runctl
 
 
 class OriginKind(StrEnum):
@@ -95,6 +95,11 @@ def leaves(model: type = Settings, prefix: str = "") -> Iterator[Leaf]:
             yield from leaves(typing.cast("type", hint), f"{prefix}{item.name}.")
         elif item.name not in ("keys", "profiles"):
             yield Leaf(prefix + item.name, hint, item.default)
+
+
+def is_region_name(text: str) -> bool:
+    """Whether a region could have this name, such as `us-gov-west-1`."""
+    return _REGION.fullmatch(text) is not None
 
 
 def variable(name: str) -> str:
@@ -258,7 +263,7 @@ def _validated(item: _Given, kind: Any) -> Any:
 
 def _check_regions(item: _Given, regions: tuple[str, ...]) -> None:
     for region in regions:
-        if region != "all" and not _REGION.fullmatch(region):
+        if region != "all" and not is_region_name(region):
             raise ConfigurationError(
                 f"{item.origin}: {'.'.join(item.path)}: {region!r} is not a region name",
                 hint='write for example: regions = ["us-east-1", "eu-west-1"], or ["all"]',

@@ -124,7 +124,7 @@ class Settings:
     """Brakes on starting machines."""
 
     keys: Mapping[str, str] = field(default_factory=_nothing)
-    """Keys of the dashboard by action id, comma separated: `instances.stop = "S,f5"`. See docs/keys.md."""
+    """Keys of the dashboard by action id, several parted by spaces: `app.refresh = "r f5"`. See docs/keys.md."""
 
     profiles: Mapping[str, ProfileRules] = field(default_factory=_nothing)
     """Rules by AWS profile."""

@@ -151,3 +151,20 @@ def test_a_broken_cache_is_no_cache(cloud: DemoCloud, tmp_path: Path) -> None:
     ended = runctl("--once", "--cached", env=env)
     assert ended.code == 3
     assert "nothing is cached" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('"app.refrsh" = "r"', "nearest: app.refresh"),
+        ('"app.refresh" = "hyper+q"', "'hyper+q' is not a key"),
+        ('"app.refresh" = "q"', "q is both"),
+    ],
+)
+def test_keys_that_cannot_be_are_named_with_their_line(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[keys]\n{line}\n")
+    ended = runctl("config", "validate", env={"RUNCTL_CONFIG": str(file)})
+    assert ended.code == 3
+    assert f"{file}:2: [keys]: " in ended.err
+    assert words in ended.err
