@@ -89,6 +89,8 @@ def resolve(argv: list[str]) -> Command:
     Raises:
         InputError: there is no such command; the nearest is named.
     """
+    if argv[:1] == ["help"]:  # what git, kubectl and aws users type first
+        argv = [*argv[1:], "--help"]
     places = _word_places(argv)
     if _ONCE & set(argv) or not places:
         module = import_module("runctl.cli.once")

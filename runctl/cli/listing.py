@@ -144,6 +144,9 @@ def _sorting(text: str, fields: Fields[Any]) -> tuple[Field[Any] | None, bool]:
             f"--sort {text}: {direction!r} is no direction", allowed="asc or desc", example=f"--sort {name}:desc"
         )
     column = _field(name, fields, "--sort")
+    if column.kind is Kind.OBJECT:
+        plain = ", ".join(f.name for f in fields.columns if f.kind is not Kind.OBJECT)
+        raise InputError(f"--sort {text}: {column.name} has no order", allowed=plain)
     return column, column.kind in _FALLING if not direction else direction == "desc"
 
 

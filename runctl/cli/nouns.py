@@ -38,9 +38,9 @@ def list_items(call: Invocation, noun: str) -> int:
 
 def _why_empty(noun: str, total: int, seen: Fleet) -> str:
     if total:
-        return f"none of {total} {noun} match the filter"
+        return f"none of {total} {output.PLURAL[noun]} match the filter"
     where = ", ".join(seen.snapshot.regions) or "this account"
-    return f"no {noun} in {where}"
+    return f"no {output.PLURAL[noun]} in {where}"
 
 
 def write_rows(

@@ -15,7 +15,7 @@ from runctl.format import format_duration, format_time, format_usd
 from runctl.models.cost import CostKind
 from runctl.models.snapshot import ErrorRecord
 
-_PLURAL = {"instances": "instances", "jobs": "jobs", "s3": "buckets", "volumes": "volumes", "cost": "costs"}
+PLURAL = {"instances": "instances", "jobs": "jobs", "s3": "buckets", "volumes": "volumes", "cost": "costs"}
 
 _KINDS = {
     CostKind.INSTANCE: "instances",
@@ -141,7 +141,7 @@ def _title(call: Invocation, section: Section) -> str:
     state = "" if section.status == OK or section.panel is None else f"  {section.panel.text}"
     if section.status == ERROR and not total:
         count = "?"  # nothing answered: "0" would say that there are none
-    title = call.style.paint(f"{_PLURAL[section.noun].upper()} {count}", Tone.HEAD)
+    title = call.style.paint(f"{PLURAL[section.noun].upper()} {count}", Tone.HEAD)
     return title + call.style.paint(call.style.clean(state), Tone.BAD)
 
 

@@ -76,6 +76,7 @@ def test_words_are_found_before_and_after_options(argv: list[str], name: str, re
         (["-1", "instanses"], "'instanses' is not a section; did you mean instances?"),
         (["-1", "--filter", "typ:x"], "no field 'typ'"),
         (["-1", "--sort", "prize"], "did you mean price?"),
+        (["instances", "list", "--sort", "tags"], "tags has no order"),
         (["-1", "--columns", "id,nme", "instances"], "did you mean name?"),
         (["instances", "show"], "required: ID"),
         (["instances", "show", "i-0123456789zzz"], "is not an id of instances"),
@@ -142,7 +143,9 @@ def test_a_defect_of_ours_is_one_line_and_a_private_log(
         run(["--debug"])
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["instances", "-h"], ["instances", "list", "--help"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["-h"], ["help"], ["help", "cost"], ["instances", "-h"], ["instances", "list", "--help"]]
+)
 def test_help_goes_to_stdout_and_is_no_error(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(argv)
