@@ -30,7 +30,7 @@ from runctl.screens.volumes import VolumesScreen
 from runctl.session import Connect, Session
 from runctl.terminal.clipboard import is_remote
 from runctl.terminal.system import SystemTerminal, Terminal
-from runctl.theme import theme_name, themes
+from runctl.theme import ASCII, glyphs, theme_name, themes
 
 #: Snapshots are shown at most this often: a burst of pages is one picture.
 PAINT_EVERY_S = 0.1
@@ -85,6 +85,7 @@ class RunctlApp(GlobalActions):
             self.register_theme(theme)
         self.theme = theme_name(settings.ui.theme, no_color=self.no_color)
         self.set_keymap(keymap.overrides)
+        self.set_class(glyphs(settings.ui.ascii) is ASCII, "-ascii")
         if not settings.ui.animations or is_remote(os.environ):
             self.animation_level = "none"
         for mode, screen in _SCREENS.items():
@@ -168,7 +169,6 @@ class RunctlApp(GlobalActions):
         fleet = self.fleet
         if not (isinstance(fleet, S3Screen) and fleet.refresh_place()):
             self.desk.refresh()
-        self.notify("asking AWS again", timeout=2, markup=False)
 
     def action_pause(self) -> None:
         """Stop asking, or go on."""

@@ -65,9 +65,11 @@ def status_pieces(
     pieces.append(Piece(f"sort {order} {signs.down if choice.descending else signs.up}", "muted", rank=5))
     if choice.waste_only:
         pieces.append(Piece("idle or wasted only", "warn", rank=1))
-    for number, part in enumerate(panel.text.split(" · ")):
-        calm = panel.health is Health.LIVE
-        pieces.append(Piece(clean_text(part, 100), "muted" if calm else "warn" if number else "stale", rank=3 + number))
+    age, *troubles = panel.text.split(" · ")
+    calm = panel.health is Health.LIVE
+    pieces.append(Piece(clean_text(age, 100), "muted" if calm else "stale", rank=6 if troubles else 3))
+    # The first trouble never leaves: better cut at the edge than not said.
+    pieces += [Piece(clean_text(t, 100), "warn", rank=4 if number else 0) for number, t in enumerate(troubles)]
     return pieces
 
 

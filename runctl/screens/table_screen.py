@@ -84,7 +84,9 @@ class TableScreen(Screen[None], Generic[T]):
         with Horizontal(id="body"):
             yield VirtualTable[Any](self.identify, signs=self.signs, id="table")
             yield Detail(id="detail")
-        yield StatusLine(id="status")
+        status = StatusLine(id="status")
+        status.GAP = f" {self.signs.dot} "
+        yield status
         yield KeyFooter(id="footer")
         yield Static("runctl needs 60 columns and 15 lines\nmake the window larger, or: runctl --once", id="small")
 

@@ -17,6 +17,10 @@ from runctl.messages import CopyRequested
 from runctl.widgets.lines import KeyFooter
 
 
+class Page(VerticalScroll, inherit_bindings=False):
+    """What is read; its keys are those of the table of keys, not Textual's own."""
+
+
 class ViewerModal(ModalScreen[None]):
     """A text over the whole screen.
 
@@ -43,7 +47,7 @@ class ViewerModal(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Title, page, search line, keys."""
         yield Static(self._title, id="title", markup=False)
-        with VerticalScroll(id="page"):
+        with Page(id="page"):
             yield Static(self._text, id="text", markup=False)
         yield Input(placeholder="search", id="search", compact=True)
         yield KeyFooter(id="keys")
