@@ -1,18 +1,42 @@
-"""`make bench`: every comparison, one table; exits 1 when a bar is missed."""
+"""`make bench`: every comparison, one table; exits 1 when a bar is missed.
+
+Each `bench_*.py` beside this file has `main() -> list[Result]`. Names given as arguments choose some of them:
+`python -m benchmarks once first_data`. With `--json FILE` the figures are written as well.
+"""
 
 from __future__ import annotations
 
-from benchmarks import bench_once
+import argparse
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+
+from benchmarks.harness import HEADING, Result
+
+HERE = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """What can be measured."""
+    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
 
 
 def main() -> int:
     """Run and print."""
-    print(f"{'what / against what':<44} {'ours s':>7} {'theirs':>7} {'ratio':>6} {'bar':>5}")
-    missed = 0
-    for result in bench_once.results():
-        print(result.line(), flush=True)
-        missed += result.ratio > result.bar
-    return int(missed > 0)
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*names(), []], help="which (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    given = parser.parse_args()
+    print(HEADING)
+    found: list[Result] = []
+    for name in given.names or names():
+        for result in importlib.import_module(f"benchmarks.bench_{name}").main():
+            print(result.line(), flush=True)
+            found.append(result)
+    if given.json:
+        given.json.write_text(json.dumps([dataclasses.asdict(r) for r in found], indent=1) + "\n")
+    return int(any(not r.holds for r in found))
 
 
 if __name__ == "__main__":

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from functools import partial
 
-from benchmarks.harness import Result, compare
+from benchmarks.harness import Result, canned_process, paired, process
+from runctl.demo.cloud import client_environment
 from runctl.demo.server import start
 
 RUNCTL = (sys.executable, "-m", "runctl")
+BARE = (sys.executable, "-c", "pass")
+ONCE = (*RUNCTL, "--once", "-o", "json", "instances")
 
 
-def results() -> Iterator[Result]:
+def main() -> list[Result]:
     """Every comparison of this file."""
-    for flag in ("--help", "--version"):
-        yield compare(f"runctl {flag} / python -c pass", (*RUNCTL, flag), (sys.executable, "-c", "pass"), {}, bar=4.0)
+    found = [
+        paired(
+            f"runctl {flag} / python -c pass",
+            partial(process, (*RUNCTL, flag), {}),
+            partial(process, BARE, {}),
+            bar=4.0,
+            runs=15,
+        )
+        for flag in ("--help", "--version")
+    ]
     aws = shutil.which("aws", path="/usr/bin:/usr/local/bin")
     if aws is None:
         print("aws is not installed (Debian: awscli); --once is not compared", file=sys.stderr)
-        return
+        return found
     for machines in (50, 1000):
+        with canned_process("--machines", str(machines)) as url:
+            found.append(_against_aws(aws, url, f"--once, {machines} machines, canned pages"))
         with start(fleet="empty") as cloud:
             cloud.bulk(machines)
-            theirs = (aws, "ec2", "describe-instances", "--endpoint-url", cloud.endpoint_url, "--output", "json")
-            yield compare(
-                f"runctl --once -o json instances, {machines} machines",
-                (*RUNCTL, "--once", "-o", "json", "instances"),
-                theirs,
-                {**cloud.environment(), "AWS_DEFAULT_REGION": "us-east-1"},
-                bar=0.6,
-            )
+            found.append(_against_aws(aws, cloud.endpoint_url, f"--once, {machines} machines, the demo cloud"))
+    return found
+
+
+def _against_aws(aws: str, url: str, what: str) -> Result:
+    theirs = (aws, "ec2", "describe-instances", "--endpoint-url", url, "--output", "json")
+    with tempfile.TemporaryDirectory(prefix="runctl-bench-") as home:
+        env = {**client_environment(url), "RUNCTL_HOME": home}
+        return paired(f"{what} / aws", partial(process, ONCE, env), partial(process, theirs, env), bar=0.6)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from datetime import datetime
 
 UNKNOWN = "?"
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|.?)", re.DOTALL)
+_ESCAPES = re.compile(
+    r"\x9b[0-?]*[ -/]*[@-~]|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|.?)",
+    re.DOTALL,
+)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
@@ -18,13 +22,14 @@ def format_usd(value: float | None, decimals: int = 2) -> str:
 
 
 def format_usd_short(value: float | None) -> str:
-    """Dollars in few characters: $0.41, $61, $1.2k, $3.4M."""
-    if value is None:
+    """Dollars in few characters: $0.41, $61.20, $402, $1.2k, $3.4M."""
+    if value is None or not math.isfinite(value):
         return f"${UNKNOWN}"
-    for limit, divisor, suffix in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+    # Each limit is where rounding would reach it: 999.6 is $1.0k, never $1,000.
+    for limit, divisor, suffix in ((999_950, 1e6, "M"), (999.5, 1e3, "k")):
         if abs(value) >= limit:
-            return f"${value / divisor:.1f}{suffix}"
-    return f"${value:,.0f}" if abs(value) >= 100 else f"${value:.2f}"
+            return f"${value / divisor:,.1f}{suffix}"
+    return f"${value:.0f}" if abs(value) >= 99.995 else f"${value:.2f}"
 
 
 def format_duration(seconds: float | None) -> str:
@@ -61,7 +66,7 @@ def format_bytes(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
+        if value < (1024 if unit == "B" else 1023.95) or unit == "TiB":
             return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return UNKNOWN

@@ -44,17 +44,26 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_money_never_turns_unknown_into_zero() -> None:
     assert (fmt.format_usd(None), fmt.format_usd_short(None)) == ("?", "$?")
     assert fmt.format_usd(1669.4) == "1,669.40"
-    assert [fmt.format_usd_short(v) for v in (0.41, 61.2, 402, 12_345, 3.4e6)] == [
+    assert [fmt.format_usd_short(v) for v in (0.41, 61.2, 99.996, 402, 999.4)] == [
         "$0.41",
         "$61.20",
+        "$100",
         "$402",
+        "$999",
+    ]
+    assert [fmt.format_usd_short(v) for v in (999.6, 1_234, 12_345, 999_960, 3.4e6)] == [
+        "$1.0k",
+        "$1.2k",
         "$12.3k",
+        "$1.0M",
         "$3.4M",
     ]
+    assert fmt.format_usd_short(float("nan")) == "$?"
 
 
 def test_sizes_and_shares() -> None:
     assert [fmt.format_bytes(v) for v in (None, 512, 1536, 80 * 2**30)] == ["?", "512 B", "1.5 KiB", "80.0 GiB"]
+    assert fmt.format_bytes(2**20 - 1) == "1.0 MiB"
     assert (fmt.format_percent(82.6), fmt.format_count(0.5), fmt.format_count(41200)) == ("83%", "0.5", "41,200")
 
 
@@ -66,6 +75,7 @@ def test_sizes_and_shares() -> None:
         ("\x1b[2Jboo\x1b]0;t\x07!", "boo!"),
         ("ok\u202egnp.exe", "okgnp.exe"),
         ("x\x00y", "xy"),
+        ("\x9b31mred", "red"),
     ],
 )
 def test_outside_text_becomes_one_harmless_line(raw: str, shown: str) -> None:

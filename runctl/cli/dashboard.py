@@ -10,7 +10,16 @@ from runctl.services.backend import Backend
 
 
 def run_dashboard(args: Namespace) -> int:
-    """Open the dashboard and stay until it is left; returns the exit code."""
+    """Open the dashboard and stay until it is left; returns the exit code.
+
+    Without credentials the first screen offers a look round in the demo: the app then leaves with that wish.
+    """
+    wish, code = _stay(args)
+    return run_dashboard(Namespace(**{**vars(args), "demo": True})) if wish == "demo" and not args.demo else code
+
+
+def _stay(args: Namespace) -> tuple[object, int]:
+    """Open the dashboard once; what the app was left with, and the exit code."""
     with cloud(args):
         call = start(args)
         if call.settings.ui.color == "never":
@@ -27,5 +36,5 @@ def run_dashboard(args: Namespace) -> int:
             return open_backend(call.settings, profile)
 
         app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo)
-        app.run()
-        return app.return_code or 0
+        wish = app.run()
+        return wish, app.return_code or 0

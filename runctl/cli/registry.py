@@ -42,7 +42,19 @@ NOUNS: Mapping[str, Noun] = {
         {"list": "all jobs known from the tags of machines", "show": "one job in full"},
         "list",
     ),
-    "s3": Noun("s3", "buckets", {"ls": "buckets, or one level of a bucket"}, "ls"),
+    "s3": Noun(
+        "s3",
+        "buckets, and data to and from them",
+        {
+            "ls": "buckets, or one level of a bucket, or everything below (-r, --du)",
+            "sync": "make a directory or prefix equal to another",
+            "cp": "copy one file, or with -r everything below",
+            "du": "how much lies below a prefix",
+            "prune": "delete old checkpoints, keeping the last and the best",
+            "uploads": "unfinished multipart uploads: list, resume, abort",
+        },
+        "ls",
+    ),
     "volumes": Noun(
         "volumes",
         "disks and snapshots",

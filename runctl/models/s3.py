@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from runctl.models.tags import Ownership, parse_ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,41 @@ class S3Entry:
     modified_at: datetime | None = None
     storage_class: str = ""
     etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload that nobody finished; its parts bill until it is aborted.
+
+    Args:
+        bucket: where.
+        key: what it would have become.
+        upload_id: S3's id.
+        region: the bucket's region.
+        started_at: when.
+        tags: the bucket's tags, which say whose it is (uploads have none); None when they could not be read.
+        bytes: size of the parts, None when nobody counted.
+    """
+
+    bucket: str
+    key: str
+    upload_id: str
+    region: str
+    started_at: datetime
+    tags: Mapping[str, str] | None = None
+    bytes: int | None = None
+
+    @property
+    def id(self) -> str:
+        """One text that names it: bucket, key and upload id."""
+        return f"s3://{self.bucket}/{self.key}?uploadId={self.upload_id}"
+
+    @property
+    def name(self) -> str:
+        """Its key."""
+        return self.key
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the bucket's tags say."""
+        return parse_ownership(self.tags or {})

@@ -52,10 +52,10 @@ class PriceBook:
 
     def instance_rate(self, region: str, instance_type: str, market: str, az: str | None = None) -> Price | None:
         """USD per hour of a Linux machine, None when no source knows it."""
-        if market == Market.SPOT and az and (live := self.spot.get((region, az, instance_type))):
-            return live if _believable(live.usd) is not None else None
-        if (earlier := self.cached.get((region, instance_type, market))) and _believable(earlier.usd) is not None:
-            return earlier
+        live = self.spot.get((region, az, instance_type)) if market == Market.SPOT and az else None
+        for found in (live, self.cached.get((region, instance_type, market))):
+            if found is not None and _believable(found.usd) is not None:
+                return found
         row = _shipped()["regions"].get(region, {}).get(instance_type)
         if row is None:
             return None

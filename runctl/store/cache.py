@@ -73,9 +73,14 @@ def save_snapshot(directory: Path, snapshot: Snapshot) -> bool:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, name = tempfile.mkstemp(dir=directory)  # 0600
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, separators=(",", ":"))
-        os.replace(name, cache_file(directory, snapshot.profile, snapshot.regions))
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                # One call of the C encoder; `json.dump` writes piece by piece from Python.
+                file.write(json.dumps(document, separators=(",", ":")))
+            os.replace(name, cache_file(directory, snapshot.profile, snapshot.regions))
+        except OSError:
+            os.unlink(name)
+            raise
     except OSError:
         return False  # a read-only home costs the cache and nothing else
     return True

@@ -77,6 +77,8 @@ class Field(Generic[T]):
         shown: part of the default table.
         in_json: part of the JSON item.
         wide: part of the wide table.
+        unit: of a bare number, where a filter may write it in another ("GiB").
+        text: how words and patterns of a filter read a value that is an object.
     """
 
     name: str
@@ -87,6 +89,8 @@ class Field(Generic[T]):
     shown: bool = False
     in_json: bool = True
     wide: bool = False
+    unit: str = ""
+    text: Callable[[T, Context], str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
         F("usd_since_launch", "SINCE", Kind.MONEY, lambda i, c: i.usd_since_launch(c.now), ("since",), shown=True),
         F("price_source", "SOURCE", Kind.TEXT, lambda i, c: i.rate.source if i.rate else None, wide=True),
         F("vcpus", "VCPU", Kind.NUMBER, lambda i, c: i.hardware.vcpus, wide=True),
-        F("memory_gib", "GIB", Kind.NUMBER, lambda i, c: i.hardware.memory_gib, ("memory",), wide=True),
+        F("memory_gib", "GIB", Kind.NUMBER, lambda i, c: i.hardware.memory_gib, ("memory",), wide=True, unit="GiB"),
         F("gpu_model", "GPU", Kind.TEXT, lambda i, c: i.hardware.gpu_model, wide=True),
         F("gpu_count", "GPUS", Kind.NUMBER, lambda i, c: i.hardware.gpu_count, ("gpu",), wide=True),
         F("private_ip", "IP", Kind.TEXT, lambda i, c: i.private_ip, ("ip",), wide=True),
@@ -192,6 +196,7 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
             "ACT",
             Kind.OBJECT,
             lambda i, c: {"state": str(i.activity.state), "evidence": i.activity.evidence or None},
+            text=lambda i, c: str(i.activity.state),
         ),
         F("tags", "TAGS", Kind.OBJECT, lambda i, c: dict(i.tags)),
         F("age_s", "AGE", Kind.SECONDS, lambda i, c: _age(i.launched_at, c), ("age",), in_json=False),
@@ -206,7 +211,7 @@ VOLUME_FIELDS: Fields[Volume] = Fields(
         F("id", "ID", Kind.TEXT, lambda v, c: v.id, shown=True),
         F("name", "NAME", Kind.TEXT, lambda v, c: v.name, shown=True),
         F("type", "TYPE", Kind.TEXT, lambda v, c: v.type, shown=True),
-        F("size_gib", "GIB", Kind.NUMBER, lambda v, c: v.size_gib, ("size",), shown=True),
+        F("size_gib", "GIB", Kind.NUMBER, lambda v, c: v.size_gib, ("size",), shown=True, unit="GiB"),
         F("iops", "IOPS", Kind.NUMBER, lambda v, c: v.iops, shown=True),
         F("throughput", "MB/S", Kind.NUMBER, lambda v, c: v.throughput, wide=True),
         F("state", "STATE", Kind.TEXT, lambda v, c: v.state, shown=True),

@@ -1,9 +1,7 @@
-"""The filter language, one parser for `/` and `--filter`.
+"""What a filter means: the terms of `syntax.py` compiled against the fields of a noun.
 
-    expression = any of: term… ("|" term…)…        a space is "and" and binds tighter than "|"
-    term       = "!" term | word | "re:"REGEX | FIELD":"GLOB | "tag:"KEY["="GLOB] | FIELD OP NUMBER
-
-A comparison is about known values: what is unknown satisfies neither `cost>1` nor `!cost>1`.
+A test answers True, False, or None where the value is unknown and the question is about values: what is unknown
+satisfies neither `cost>1` nor `!cost>1`. `docs/filter.md` is the manual.
 """
 
 from __future__ import annotations
@@ -11,27 +9,63 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import translate
 from typing import Any, Generic, TypeVar
 
 from runctl.errors import InputError
-from runctl.format import parse_duration
+from runctl.format import format_time, parse_duration
 from runctl.store.fields import Context, Field, Fields, Kind
+from runctl.store.pattern import MAX_TEXT, compile_bounded
+from runctl.store.syntax import (
+    MAX_LENGTH,
+    Compare,
+    Match,
+    Not,
+    Regex,
+    Tag,
+    Term,
+    Word,
+    parse_expression,
+    syntax_error,
+)
+
+__all__ = ["MAX_LENGTH", "Filter", "parse_filter"]
 
 T = TypeVar("T")
 Test = Callable[[Any, Context], bool | None]
+Reader = Callable[[Any, Context], Any]
 
-MAX_LENGTH = 500
-_COMPARE = re.compile(r"^([A-Za-z_][\w]*)(>=|<=|!=|>|<|=)(.+)$", re.DOTALL)
-_FIELD = re.compile(r"^([A-Za-z_][\w]*):(.*)$", re.DOTALL)
-#: A field and its operator, still being typed: not a word to search for.
-_UNFINISHED = re.compile(r"^([A-Za-z_]\w*)(>=|<=|!=|>|<|=|:)$")
-#: A group that repeats and is itself repeated: the pattern that takes exponential time in a backtracking engine.
-_EXPLOSIVE = re.compile(r"\([^)]*[+*}][^)]*\)\s*[+*{]")
-_SIZES = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-_OR = "|"
-_EXAMPLE = "type:g5* cost>1.5 !owner:ana | tag:team=vision"
+#: What a value is compared with to ask whether it is known at all: `cost=?`.
+_UNKNOWN = "?"
+_NUMBER = re.compile(r"\$?(\d[\d,]*(?:\.\d*)?|\.\d+)\s*([a-z%]*)")
+_BYTES: Mapping[str, float] = {
+    **{"": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40},
+    **{"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
+}
+#: EC2 says "GB" of disks and means GiB, so both do here.
+_GIB: Mapping[str, float] = {
+    **{"": 1, "g": 1, "gb": 1, "gib": 1, "t": 1024, "tb": 1024, "tib": 1024},
+    **{"m": 2**-10, "mb": 2**-10, "mib": 2**-10},
+}
+_UNITS: Mapping[Kind, Mapping[str, float]] = {
+    Kind.BYTES: _BYTES,
+    Kind.MONEY: {"": 1, "k": 1e3, "m": 1e6},
+    Kind.PERCENT: {"": 1, "%": 1},
+    Kind.NUMBER: {"": 1, "k": 1e3, "m": 1e6},
+}
+_ALLOWED: Mapping[Kind, str] = {
+    Kind.SECONDS: "a duration such as 90s, 30m, 24h, 7d",
+    Kind.BYTES: "a size such as 500MB, 80GiB, 1.5TiB",
+    Kind.MONEY: "an amount in dollars such as 1.5, $40, 1.2k",
+    Kind.PERCENT: "a percentage such as 80",
+    Kind.NUMBER: "a number such as 8",
+    Kind.TIME: "a day or a time in UTC such as 2026-01-31 or 2026-01-31T12:00",
+    Kind.FLAG: "true or false",
+    Kind.TEXT: "= or != with a pattern such as g5*",
+}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     "<": lambda a, b: a < b,
@@ -51,9 +85,13 @@ class Filter(Generic[T]):
 
     def matches(self, item: T, context: Context) -> bool:
         """Whether the item is shown."""
-        if not self.alternatives:
-            return True
-        return any(all(test(item, context) is True for test in tests) for tests in self.alternatives)
+        for tests in self.alternatives:
+            for test in tests:
+                if test(item, context) is not True:
+                    break
+            else:
+                return True
+        return not self.alternatives
 
 
 def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
@@ -66,165 +104,167 @@ def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
     Raises:
         InputError: with the position, what is allowed and an example.
     """
-    if len(text) > MAX_LENGTH:
-        raise InputError(f"filter: {len(text)} characters", allowed=f"at most {MAX_LENGTH}", example=_EXAMPLE)
-    alternatives: list[tuple[Test, ...]] = []
-    current: list[Test] = []
-    for position, token in _tokens(text):
-        if token == _OR:
-            if not current:
-                raise _error(position, "nothing before '|'")
-            alternatives.append(tuple(current))
-            current = []
-        else:
-            current.append(_term(token, position, fields))
-    if current:
-        alternatives.append(tuple(current))
-    elif alternatives:
-        raise _error(len(text), "nothing after '|'")
-    return Filter(text, tuple(alternatives))
+    expression = parse_expression(text)
+    return Filter(text, tuple(tuple(_test(term, fields) for term in terms) for terms in expression))
 
 
-def _error(position: int, problem: str, allowed: str = "") -> InputError:
-    return InputError(f"filter, character {position + 1}: {problem}", allowed=allowed, example=_EXAMPLE)
+def _test(term: Term, fields: Fields[T]) -> Test:
+    match term:
+        case Word(text):
+            return _word(text.casefold(), fields)
+        case Match(name, glob, at):
+            return _equal(_field(name, at, fields), glob, at)
+        case Compare():
+            return _comparison(term, _field(term.name, term.at, fields))
+        case Tag(key, glob):
+            return _tag(key, glob, fields)
+        case Regex(pattern, at):
+            return _regex(pattern, at, fields)
+        case Not(inner):
+            return _negated(_test(inner, fields))
 
 
-def _tokens(text: str) -> list[tuple[int, str]]:
-    """Position and text of each token; quotes keep spaces and bars together and are removed."""
-    found: list[tuple[int, str]] = []
-    at = 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-        elif text[at] == "|":
-            found.append((at, _OR))
-            at += 1
-        else:
-            start, word = at, ""
-            while at < len(text) and not text[at].isspace() and text[at] != "|":
-                if text[at] == '"':
-                    end = text.find('"', at + 1)
-                    if end < 0:
-                        raise _error(at, "a quote that is not closed", 'two quotes: name:"my box"')
-                    word += text[at + 1 : end] or "\0"
-                    at = end + 1
-                else:
-                    word += text[at]
-                    at += 1
-            found.append((start, word.replace("\0", "") if word != "|" else "\\|"))
-    return found
+def _negated(inner: Test) -> Test:
+    def test(item: Any, context: Context) -> bool | None:
+        answer = inner(item, context)
+        return None if answer is None else not answer
+
+    return test
 
 
-def _term(token: str, position: int, fields: Fields[T]) -> Test:
-    if token.startswith("!"):
-        if len(token) == 1:
-            raise _error(position, "'!' with nothing to negate")
-        inner = _term(token[1:], position + 1, fields)
-        return lambda item, context: None if (v := inner(item, context)) is None else not v
-    if token.startswith("re:"):
-        return _regex(token[3:], position, fields)
-    if token.startswith("tag:"):
-        return _tag(token[4:], position, fields)
-    if (match := _UNFINISHED.match(token)) and match[1].lower() in fields.by_name:
-        raise _error(position + len(match[1]), f"nothing after {match[2]!r}", f"{match[1]}{match[2]}VALUE")
-    if match := _FIELD.match(token):
-        return _glob(_field(match[1], position, fields), match[2])
-    if match := _COMPARE.match(token):
-        return _comparison(_field(match[1], position, fields), match[2], match[3], position + len(match[1]))
-    return _word(token, fields)
-
-
-def _field(name: str, position: int, fields: Fields[T]) -> Field[T]:
-    found = fields.by_name.get(name.lower())
+def _field(name: str, at: int, fields: Fields[T]) -> Field[T]:
+    found = fields.by_name.get(name)
     if found is None:
-        near = get_close_matches(name.lower(), fields.by_name, n=1, cutoff=0.5)
-        hint = f"; nearest: {near[0]}" if near else ""
-        raise _error(position, f"{fields.noun} have no field {name!r}{hint}", ", ".join(sorted(fields.by_name)))
+        near = get_close_matches(name, fields.by_name, n=1, cutoff=0.5)
+        hint = f"; nearest: {near[0]}" if near else "; to search for it as text, put it in quotes"
+        raise syntax_error(at, f"{fields.noun} have no field {name!r}{hint}", ", ".join(sorted(fields.by_name)))
     return found
 
 
-def _texts(fields: Fields[T]) -> tuple[Field[T], ...]:
-    return tuple(f for f in fields.columns if f.kind is Kind.TEXT)
+def _text_of(column: Field[T]) -> Reader | None:
+    """How a column is read as text; None where it is not text."""
+    if column.kind is Kind.TIME:
+        get = column.get
+        return lambda item, context: None if (at := get(item, context)) is None else format_time(at)
+    return column.get if column.kind is Kind.TEXT else column.text
 
 
-def _word(word: str, fields: Fields[T]) -> Test:
-    needle, columns = word.casefold(), _texts(fields)
+def _searched(fields: Fields[T]) -> tuple[Reader, ...]:
+    return tuple(read for f in fields.columns if f.kind is not Kind.TIME and (read := _text_of(f)) is not None)
+
+
+def _word(needle: str, fields: Fields[T]) -> Test:
+    readers = _searched(fields)
 
     def test(item: Any, context: Context) -> bool:
-        for column in columns:
-            value = column.get(item, context)
-            if value is not None and needle in value.casefold():
+        # Folding the case of one long text is cheaper than of fifteen short ones; no needle holds the separator.
+        texts = [text for read in readers if (text := read(item, context)) is not None]
+        return needle in "\0".join(texts).casefold()
+
+    return test
+
+
+def _regex(pattern: str, at: int, fields: Fields[T]) -> Test:
+    try:
+        search = compile_bounded(pattern).search
+    except ValueError as error:
+        allowed = r"Python's re syntax with at most two of * and +, such as re:^web-\d+$"
+        raise syntax_error(at, f"not a regex: {error}", allowed) from None
+    readers = _searched(fields)
+
+    def test(item: Any, context: Context) -> bool:
+        for read in readers:
+            value = read(item, context)
+            if value is not None and search(value[:MAX_TEXT]):
                 return True
         return False
 
     return test
 
 
-def _regex(pattern: str, position: int, fields: Fields[T]) -> Test:
-    if _EXPLOSIVE.search(pattern):
-        raise _error(position, "this regex may take for ever", "no repetition of a group that repeats inside")
-    try:
-        compiled = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise _error(position, f"not a regex: {error}", "Python's re syntax, such as re:^web-\\d+$") from None
-    columns = _texts(fields)
-    return lambda item, context: any(
-        compiled.search(v[:256]) for c in columns if (v := c.get(item, context)) is not None
-    )
+def _tag(key: str, glob: str | None, fields: Fields[T]) -> Test:
+    tags = fields.tags
+    if glob is None:
+        return lambda item, _: key in tags(item)
+    like = _like(glob)
+    return lambda item, _: (value := tags(item).get(key)) is not None and like(value)
 
 
-def _tag(text: str, position: int, fields: Fields[T]) -> Test:
-    key, equals, pattern = text.partition("=")
-    if not key:
-        raise _error(position, "'tag:' without a key", "tag:Key or tag:Key=value")
-    if not equals:
-        return lambda item, _: key in fields.tags(item)
-    matcher = re.compile(translate(pattern), re.IGNORECASE)
-    return lambda item, _: (v := fields.tags(item).get(key)) is not None and matcher.match(v) is not None
+def _like(glob: str) -> Callable[[str], bool]:
+    """A shell pattern over the whole text, ignoring case. Only `*`, `?` and `[…]` mean anything."""
+    if not any(sign in glob for sign in "*?["):
+        wanted = glob.casefold()
+        return lambda text: text.casefold() == wanted
+    match = re.compile(translate(glob), re.IGNORECASE).match
+    return lambda text: match(text) is not None
 
 
-def _glob(column: Field[T], pattern: str) -> Test:
-    if column.kind is Kind.FLAG:
-        wanted = pattern.lower() in ("true", "yes", "1")
-        return lambda item, context: column.get(item, context) is wanted
-    matcher = re.compile(translate(pattern), re.IGNORECASE)
+def _equal(column: Field[T], value: str, at: int) -> Test:
+    """`FIELD:VALUE`: a pattern on texts, an equal value on the rest, `*` for whatever is known.
+
+    Not having the value is a plain no, so that `!owner:ana` shows what nobody owns.
+    """
     get = column.get
+    if value == "*":
+        return lambda item, context: get(item, context) is not None
+    if (read := _text_of(column)) is not None:
+        like = _like(value)
+        return lambda item, context: (text := read(item, context)) is not None and like(text)
+    bound = _bound(column, value, at)
+    return lambda item, context: bool(get(item, context) == bound)
 
-    def test(item: Any, context: Context) -> bool:
-        value = get(item, context)
-        if isinstance(value, Mapping):
-            value = value.get("state", "")
-        return value is not None and matcher.match(str(value)) is not None
 
-    return test
+def _comparison(term: Compare, column: Field[T]) -> Test:
+    operator, value, at = term.operator, term.value, term.value_at
+    if operator in ("=", "!="):
+        if value == _UNKNOWN:
+            get, wanted = column.get, operator == "="
+            return lambda item, context: (get(item, context) is None) is wanted
+        if (read := _text_of(column)) is not None:
+            return _known(read, _like(value), operator == "=")
+    elif column.kind in (Kind.TEXT, Kind.FLAG, Kind.OBJECT):
+        raise syntax_error(at, f"{column.name} has no order", _ALLOWED.get(column.kind, "another field"))
+    bound, compare = _bound(column, value, at), _OPERATORS[operator]
+    return _known(column.get, lambda known: compare(known, bound), wanted=True)
 
 
-def _comparison(column: Field[T], operator: str, text: str, position: int) -> Test:
-    bound = _bound(column, text, position + len(operator))
-    compare, get = _OPERATORS[operator], column.get
-
+def _known(read: Reader, holds: Callable[[Any], bool], wanted: bool) -> Test:
     def test(item: Any, context: Context) -> bool | None:
-        value = get(item, context)
-        if value is None:
-            return None
-        return compare(value.casefold() if isinstance(value, str) else value, bound)
+        value = read(item, context)
+        return None if value is None else holds(value) is wanted
 
     return test
 
 
-def _bound(column: Field[T], text: str, position: int) -> Any:
+def _bound(column: Field[T], text: str, at: int) -> Any:
+    """What a value is compared with, in the field's own unit.
+
+    Raises:
+        InputError: it does not fit the field.
+    """
     try:
-        if column.kind is Kind.SECONDS:
-            return parse_duration(text)
-        if column.kind is Kind.TEXT:
-            return text.casefold()
-        if column.kind in (Kind.NUMBER, Kind.MONEY, Kind.PERCENT, Kind.BYTES):
-            match = re.fullmatch(r"\$?([\d.,]+)([a-z%]*)", text.lower())
-            unit = _SIZES.get(match[2], 1) if match and column.kind is Kind.BYTES else 1
-            return float((match[1] if match else text).replace(",", "")) * unit
-    except ValueError:
-        pass
-    else:
-        raise _error(position, f"{column.name} cannot be compared", "numbers, money, durations and text")
-    allowed = "a duration such as 30m, 24h, 7d" if column.kind is Kind.SECONDS else "a number such as 1.5"
-    raise _error(position, f"{text!r} does not fit {column.name}", allowed)
+        return _parsed(column, text.strip().lower())
+    except (ValueError, KeyError):
+        raise _misfit(column, text, at) from None
+
+
+def _parsed(column: Field[T], text: str) -> Any:
+    if column.kind is Kind.SECONDS:
+        return parse_duration(text)
+    if column.kind is Kind.FLAG:
+        return _FLAGS[text]
+    if column.kind is Kind.TIME:
+        at = datetime.fromisoformat(text.upper())
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        raise ValueError(text)
+    units = _GIB if column.unit == "GiB" else _UNITS[column.kind]
+    return float(number[1].replace(",", "")) * units[number[2]]
+
+
+def _misfit(column: Field[T], text: str, at: int) -> InputError:
+    if column.kind is Kind.OBJECT:
+        return syntax_error(at, f"{column.name} has many values", "tag:Key or tag:Key=value for tags")
+    allowed = "a size such as 100, 500GiB, 2TiB" if column.unit == "GiB" else _ALLOWED[column.kind]
+    return syntax_error(at, f"{text!r} does not fit {column.name}", allowed)

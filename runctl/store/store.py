@@ -67,7 +67,7 @@ class Store:
             case IdentityResolved(identity=identity):
                 folded = self._identified(event, identity.account)
             case RegionsResolved(regions=regions):
-                folded = replace(self.snapshot, regions=regions)
+                folded = self._narrowed(regions)
             case PageArrived(key=key, items=items):
                 folded = self._page(key, items)
             case ListingCompleted():
@@ -95,6 +95,18 @@ class Store:
                 errors=self.snapshot.errors,
             )
         return replace(self.snapshot, identity=event.identity)
+
+    def _narrowed(self, regions: tuple[str, ...]) -> Snapshot:
+        """Rows of regions that are not asked (a cache of another choice) would never be renewed nor removed."""
+        kept = frozenset(("", *regions))
+        gone = {k for k in (*self._rows, *self.snapshot.status) if k.region not in kept}
+        for key in gone:
+            self._rows.pop(key, None)
+        status = {k: s for k, s in self.snapshot.status.items() if k not in gone}
+        self.snapshot = replace(self.snapshot, regions=regions, status=status)
+        for source in {key.source for key in gone}:
+            self.snapshot = self._with_rows(source)
+        return self.snapshot
 
     def _page(self, key: SourceKey, items: tuple[Item, ...]) -> Snapshot:
         self._rows.setdefault(key, {}).update({_id(i): i for i in items})

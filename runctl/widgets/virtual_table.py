@@ -14,12 +14,12 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.cache import LRUCache
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
 from runctl.theme import UNICODE, Glyphs
-from runctl.widgets.columns import GAP, GUTTER, Column, fit_cell, fit_columns
+from runctl.widgets.columns import GAP, GUTTER, Column, cell_segments, fit_cell, fit_columns
 from runctl.widgets.row_selection import RowSelection
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class VirtualTable(RowSelection[T]):
         self._sorted_by: tuple[str, bool] = ("", False)
         self._notice: Text | None = None
         self._wide = False
+        self._painting: Style | None = None
         self._strips: LRUCache[tuple[Any, ...], Strip] = LRUCache(1000)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
@@ -113,6 +114,19 @@ class VirtualTable(RowSelection[T]):
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
+    @property
+    def _ground(self) -> Style:
+        """The widget's own style; walking up the tree for it once a line would be a tenth of a paint."""
+        return self._painting or self.rich_style
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Many lines, in one style."""
+        self._painting = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._painting = None
+
     def render_line(self, y: int) -> Strip:
         """One line of the widget: the headings, a row, or a line of the notice."""
         width = self.size.width
@@ -124,9 +138,9 @@ class VirtualTable(RowSelection[T]):
         else:
             index = y - 1 + self.scroll_offset.y
             if index >= len(self._rows):
-                return Strip.blank(width, self.rich_style)
+                return Strip.blank(width, self._ground)
             strip = self._row_strip(index)
-        return strip.crop_extend(offset, offset + width, strip_style(strip, self.rich_style))
+        return strip.crop_extend(offset, offset + width, strip_style(strip, self._ground))
 
     def _heading(self) -> Strip:
         key = ("heading", self._sorted_by, self.size.width, self._wide)
@@ -138,7 +152,7 @@ class VirtualTable(RowSelection[T]):
                 line.append(fit_cell(Text(column.label + arrow), width, column.align, self._signs))
                 line.append(" " * GAP)
             line.stylize(Style(bold=True, underline=False))
-            self._strips[key] = self._strip(line, self.rich_style)
+            self._strips[key] = self._strip(line, self._ground)
         return self._strips[key]
 
     def _row_strip(self, index: int) -> Strip:
@@ -148,16 +162,21 @@ class VirtualTable(RowSelection[T]):
         key = (row_id, under and self.has_focus, under, marked)
         cached = self._strips.get(key)
         if cached is None:
-            line = Text(self._signs.mark if marked else " ")
+            style = self._row_style(under, marked)
+            segments = [Segment(self._signs.mark if marked else " ", style)]
             for column, width in self._fitted:
-                line.append_text(fit_cell(column.render(row), width, column.align, self._signs))
-                line.append(" " * GAP)
-            cached = self._strip(line, self._row_style(under, marked))
+                segments += cell_segments(
+                    column.render(row), width, column.align, style, self._style_of, signs=self._signs
+                )
+            cached = Strip(segments)
             self._strips[key] = cached
         return cached
 
+    def _style_of(self, style: str | Style) -> Style:
+        return style if isinstance(style, Style) else self.app.console.get_style(style)
+
     def _row_style(self, under: bool, marked: bool) -> Style:
-        style = self.rich_style
+        style = self._ground
         if under:
             ground = self.app.theme_variables.get("cursor-ground", "")
             ansi = ground.startswith("ansi_")
@@ -178,10 +197,10 @@ class VirtualTable(RowSelection[T]):
         lines = list(self._notice.wrap(self.app.console, max(10, width - 4))) if self._notice else []
         top = 1
         if not top <= y < top + len(lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         line = Text("  ")
         line.append_text(lines[y - top])
-        return self._strip(line, self.rich_style).adjust_cell_length(width, self.rich_style)
+        return self._strip(line, self._ground).adjust_cell_length(width, self._ground)
 
     # -- the mouse -----------------------------------------------------------------------------------------------------
 

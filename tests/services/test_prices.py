@@ -59,10 +59,10 @@ def test_a_live_spot_price_of_the_zone_comes_first_then_the_cache_then_the_book(
     book = PriceBook(spot={where: priced(0.3)}, cached={("us-east-1", "g5.xlarge", "spot"): priced(0.35)})
     rates = [book.instance_rate("us-east-1", "g5.xlarge", "spot", az) for az in ("us-east-1a", "us-east-1b")]
     assert [r.usd for r in rates if r] == [0.3, 0.35]
-    absurd = PriceBook(cached={("us-east-1", "g5.xlarge", "spot"): priced(-1)})
-    assert absurd.instance_rate("us-east-1", "g5.xlarge", "spot") == BOOK.instance_rate(
-        "us-east-1", "g5.xlarge", "spot"
-    )
+    absurd = PriceBook(spot={where: priced(1e9)}, cached={("us-east-1", "g5.xlarge", "spot"): priced(-1)})
+    booked = BOOK.instance_rate("us-east-1", "g5.xlarge", "spot")
+    assert booked is not None
+    assert absurd.instance_rate("us-east-1", "g5.xlarge", "spot", "us-east-1a") == booked
 
 
 @pytest.mark.parametrize(

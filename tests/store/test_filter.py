@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 CONTEXT = Context(NOW)
 
 
-def machine(name: str, kind: str, usd: float | None, hours: float, **tags: str) -> Instance:
+def machine(name: str, kind: str, usd: float | None, hours: float, tags: dict[str, str]) -> Instance:
     return Instance(
         id=f"i-{name}",
         region="us-east-1",
@@ -30,16 +30,19 @@ def machine(name: str, kind: str, usd: float | None, hours: float, **tags: str) 
         az="us-east-1a",
         launched_at=NOW - timedelta(hours=hours),
         rate=None if usd is None else Price(usd, "hour", "kp2607", Confidence.LISTED),
-        hardware=Hardware(gpu_count=8 if kind.startswith("p") else 0),
+        hardware=Hardware(
+            memory_gib=1152 if kind.startswith("p4") else 16 if kind.startswith("g") else None,
+            gpu_count=8 if kind.startswith("p") else 0,
+        ),
         ownership=parse_ownership(tags),
         tags=tags,
     )
 
 
 FLEET = (
-    machine("llama", "p4d.24xlarge", 21.96, 76, owner="ana", team="vision"),
-    machine("eval box", "g5.xlarge", 0.41, 26, owner="ben"),
-    machine("mystery", "p5e.48xlarge", None, 1),
+    machine("llama", "p4d.24xlarge", 21.96, 76, {"owner": "ana", "team": "vision", "runctl:managed": "1"}),
+    machine("eval box", "g5.xlarge", 0.41, 26, {"owner": "ben"}),
+    machine("mystery", "p5e.48xlarge", None, 1, {}),
 )
 
 
@@ -70,6 +73,36 @@ def names(text: str) -> list[str]:
         ("p4d owner:ben | mystery", ["mystery"]),
         ("activity:unknown llama", ["llama"]),
         ("zone:us-east-1a", ["llama", "eval box", "mystery"]),
+        ("UNKNOWN", ["llama", "eval box", "mystery"]),
+        ("us-east-1a", ["llama", "eval box", "mystery"]),
+        ("owner:ana|owner:ben", ["llama", "eval box"]),
+        ("!owner:ana", ["eval box", "mystery"]),
+        ("owner=ana", ["llama"]),
+        ("owner!=ana", ["eval box"]),
+        ("owner=?", ["mystery"]),
+        ("cost=?", ["mystery"]),
+        ("!cost=?", ["llama", "eval box"]),
+        ("cost!=?", ["llama", "eval box"]),
+        ("cost:*", ["llama", "eval box"]),
+        ("!!cost>1.5", ["llama"]),
+        ("cost:0.41", ["eval box"]),
+        ("cost>$1,000", []),
+        ("cost<1k", ["llama", "eval box"]),
+        ("memory>=1TB", ["llama"]),
+        ("memory>=1152GiB", ["llama"]),
+        ("memory<100", ["eval box"]),
+        ("uptime<1d2h30m", ["eval box", "mystery"]),
+        ("launched_at<2026-01-01", ["llama", "eval box"]),
+        ("launched_at:2025-12-31*", ["eval box"]),
+        ("launched_at>=2026-01-01T23:00", ["mystery"]),
+        ("managed:yes", ["llama"]),
+        ("!managed=true", ["eval box", "mystery"]),
+        ('"state:running"', []),
+        ('"eval b"', ["eval box"]),
+        ("type:G5.XLARGE", ["eval box"]),
+        ("type:g5", []),
+        ("type:[gp]?*.xlarge", ["eval box"]),
+        ('re:"^(eval|mys)"', ["eval box", "mystery"]),
     ],
 )
 def test_a_filter_means_what_the_manual_says(text: str, expected: list[str]) -> None:
@@ -95,6 +128,17 @@ def test_an_unknown_price_satisfies_neither_a_comparison_nor_its_opposite() -> N
         "tag:=x",
         "cost>",
         "type:",
+        "cost>1GiB",
+        "memory>1h",
+        "age>1e9999",
+        "gpu>",
+        "managed:maybe",
+        "managed>yes",
+        "name>m",
+        "tags:team",
+        "tags>1",
+        "launched_at>yesterday",
+        "cost>-1",
         "x" * 501,
     ],
 )

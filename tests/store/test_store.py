@@ -10,6 +10,7 @@ from runctl.events import (
     ListingCompleted,
     ListingFailed,
     PageArrived,
+    RegionsResolved,
     ScopeChanged,
 )
 from runctl.models.identity import Identity
@@ -108,3 +109,13 @@ def test_a_store_goes_on_from_a_snapshot() -> None:
     second = Store(first.snapshot)
     second.apply(page("i-2"))
     assert ids(second) == ["i-1", "i-2"]
+
+
+def test_regions_that_are_not_asked_any_more_take_their_rows_and_state_along() -> None:
+    store = Store()
+    west = SourceKey(Source.INSTANCES, "us-west-2")
+    for key, name in ((KEY, "i-1"), (west, "i-9")):
+        store.apply(page(name, key=key))
+        store.apply(ListingCompleted(0, key, 1, frozenset({name}), NOW))
+    snapshot = store.apply(RegionsResolved(0, ("us-east-1",)))
+    assert (ids(store), set(snapshot.status), snapshot.regions) == (["i-1"], {KEY}, ("us-east-1",))

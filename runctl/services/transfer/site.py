@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runctl.clock import Clock
-from runctl.errors import CallSite, ConfigurationError, CredentialsError
+from runctl.errors import CallSite, ConfigurationError, CredentialsError, RunctlError
 from runctl.services.transfer.sigv4 import Keys
 
 #: Where an account's buckets answer when nothing names a region; a redirect tells the right one.
@@ -74,6 +74,14 @@ class SessionCredentials:
         self._lock = threading.Lock()
         self._source: Any = None
         self._known: tuple[float, Keys] | None = None
+
+    def prefetch(self) -> None:
+        """Look meanwhile: a login or the machine's role may take half a second."""
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        with contextlib.suppress(RunctlError):  # the first request says it, where somebody listens
+            self.keys()
 
     def keys(self) -> Keys:
         """Frozen keys, at most five seconds old."""

@@ -1,0 +1,65 @@
+"""The S3 client of a command: profile, region and endpoint as everywhere in runctl, without botocore if possible."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from runctl.cli.invocation import Invocation
+from runctl.errors import InputError
+
+if TYPE_CHECKING:
+    from runctl.services.transfer.client import S3Client
+
+
+def open_client(call: Invocation, *, patient: bool = False) -> S3Client:
+    """A client for this invocation; credentials that take long to find are fetched meanwhile.
+
+    Args:
+        call: the command under way.
+        patient: wait long for an answer: S3 copies gigabytes before it says anything.
+
+    Raises:
+        ConfigurationError: an unknown profile, or an endpoint that is no URL.
+    """
+    from runctl.clock import SystemClock
+    from runctl.services.transfer.client import S3Client
+    from runctl.services.transfer.site import SessionCredentials, find_credentials, find_site
+
+    regions = call.args.region or ()
+    if len(regions) > 1 or "all" in regions:
+        raise InputError("--region takes one region here; S3 finds a bucket's own", example="--region us-east-1")
+    settings = call.settings
+    # Signatures and token buckets need the machine's own clock, whatever RUNCTL_NOW says for the display.
+    clock = SystemClock()
+    credentials = find_credentials(clock, profile=settings.profile)
+    if isinstance(credentials, SessionCredentials):
+        credentials.prefetch()
+    site = find_site(profile=settings.profile, region=regions[0] if regions else None)
+    read_s = max(settings.aws.read_timeout_s, 300.0 if patient else 60.0)
+    return S3Client(site, credentials, clock=clock, connect_s=max(settings.aws.connect_timeout_s, 5.0), read_s=read_s)
+
+
+def confirm(call: Invocation, question: str, *, word: str) -> None:
+    """Ask before something is lost: on a terminal the word is typed, without one --yes is needed.
+
+    Raises:
+        InputError: nobody said yes.
+    """
+    if call.args.yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(f"{question}: needs --yes without a terminal", allowed="--dry-run shows what would happen")
+    print(f"{question}. Type {word!r} to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != word:
+        raise InputError("not confirmed: nothing was done")
+
+
+def refuse_read_only(call: Invocation, what: str) -> None:
+    """Stop a change of S3 in read-only mode.
+
+    Raises:
+        InputError: read-only is set.
+    """
+    if call.settings.read_only:
+        raise InputError(f"read-only: {what} changes S3", allowed="downloads, listings and --dry-run")
