@@ -75,7 +75,6 @@ def test_sizes_and_shares() -> None:
         ("\x1b[2Jboo\x1b]0;t\x07!", "boo!"),
         ("ok\u202egnp.exe", "okgnp.exe"),
         ("x\x00y", "xy"),
-        ("\x9b31mred", "red"),
     ],
 )
 def test_outside_text_becomes_one_harmless_line(raw: str, shown: str) -> None:

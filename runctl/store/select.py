@@ -139,9 +139,12 @@ def cost_items(context: Context) -> tuple[CostItem, ...]:
     snapshot = context.snapshot
     items = [_machine(i, context) for i in snapshot.instances if i.bills]
     items += [_storage(CostKind.VOLUME, v, _why_volume(v, context)) for v in snapshot.volumes]
+    whole = {k.region for k, s in snapshot.status.items() if k.source is Source.VOLUMES and s.complete}
     for snap in snapshot.snapshots:
-        parent = "snapshot of " if snap.volume_id in context.volumes else "snapshot without its volume "
-        items.append(_storage(CostKind.SNAPSHOT, snap, f"{parent}{snap.volume_id}"))
+        # Only a complete list of disks can say that one is gone.
+        gone = snap.volume_id not in context.volumes and snap.region in whole
+        parent = "snapshot of deleted volume" if gone else "snapshot of"
+        items.append(_storage(CostKind.SNAPSHOT, snap, f"{parent} {snap.volume_id}"))
     items += [_address(a) for a in snapshot.addresses]
     for bucket in snapshot.buckets:
         month = bucket.usd_per_month
@@ -226,7 +229,7 @@ def is_waste(item: object, context: Context) -> bool:
         case Volume():
             return bool(volume_waste(item, context))
         case CostItem(kind=kind, reason=reason):
-            bad = ("unattached", "unassociated", "idle", "on stopped", "snapshot without")
+            bad = ("unattached", "unassociated", "idle", "on stopped")
             return reason.startswith(bad) or (kind is CostKind.INSTANCE and "expired" in reason)
     return False
 
@@ -252,6 +255,9 @@ _WORST = (Health.LOADING, Health.DENIED, Health.ERROR, Health.PARTIAL, Health.ST
 
 
 def _effective(status: SourceStatus, now: datetime, interval_s: float) -> Health:
+    if status.as_of is not None and status.next_try is not None:
+        # Sources are asked at different paces; each is late by its own.
+        interval_s = max(interval_s, (status.next_try - status.as_of).total_seconds())
     old = status.as_of is not None and now - status.as_of > timedelta(seconds=interval_s * STALE_AFTER_INTERVALS)
     if status.health is Health.LIVE and (old or status.cached):
         return Health.STALE

@@ -14,7 +14,7 @@ from runctl.models.cost import Confidence, Price
 from runctl.models.instance import BILLING_STATES, Instance, InstanceState, Market
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.tags import parse_ownership
-from runctl.models.volume import Attachment, Volume
+from runctl.models.volume import Attachment, Volume, VolumeSnapshot
 from runctl.store.fields import COST_FIELDS, INSTANCE_FIELDS, VOLUME_FIELDS, Context
 from runctl.store.select import burn, cost_items, is_waste, jobs, panel_status, sort_items, summary
 
@@ -148,3 +148,24 @@ def test_a_region_that_has_not_answered_is_named() -> None:
     panel = panel_status(Context(NOW, snapshot), Source.VOLUMES)
     assert (panel.health, panel.complete) == (Health.PARTIAL, False)
     assert "waiting for eu-west-1" in panel.text
+
+
+def test_a_source_is_stale_by_its_own_pace() -> None:
+    key = SourceKey(Source.VOLUMES, "us-east-1")
+    slow = SourceStatus(Health.LIVE, NOW - timedelta(seconds=40), complete=True, next_try=NOW + timedelta(seconds=20))
+    snapshot = Snapshot(regions=("us-east-1",), status={key: slow})
+    assert panel_status(Context(NOW, snapshot), Source.VOLUMES).health is Health.LIVE
+    later = Context(NOW + timedelta(seconds=150), snapshot)
+    assert panel_status(later, Source.VOLUMES).health is Health.STALE
+
+
+def test_a_disk_is_called_deleted_only_where_all_disks_were_listed() -> None:
+    copy = VolumeSnapshot("snap-1", "us-east-1", "", "vol-9", 8, "completed", "100%", NOW)
+    key = SourceKey(Source.VOLUMES, "us-east-1")
+    reasons = []
+    for status in ({}, {key: _status(Health.DENIED, 4, "UnauthorizedOperation")}, {key: _status(Health.LIVE, 4)}):
+        context = Context(NOW, Snapshot(snapshots=(copy,), status=status))
+        (item,) = cost_items(context)
+        reasons.append(item.reason)
+        assert not is_waste(item, context)  # a copy of a deleted disk may be the only one
+    assert reasons == ["snapshot of vol-9", "snapshot of vol-9", "snapshot of deleted volume vol-9"]
