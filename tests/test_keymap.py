@@ -140,7 +140,7 @@ def test_two_actions_may_change_places() -> None:
 
 def test_read_only_takes_away_what_changes_something(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Action("list.stop", Scope.LIST, ("S",), "screen.stop", "stop", "Stop.", mutates=True, weight=99)
-    monkeypatch.setattr(keymap, "ACTIONS", (*ACTIONS, stop))
+    monkeypatch.setattr(keymap.laid, "ACTIONS", (*ACTIONS, stop))
     free, bound = build_keymap(), build_keymap(read_only=True)
     assert (free.get("list.stop"), bound.get("list.stop")) == (stop, None)
     assert (free.allows("stop"), bound.allows("stop"), bound.allows("filter")) == (True, False, True)
