@@ -63,12 +63,16 @@ class _Poller(threading.Thread):
         self._owner, self.key, self._ask = owner, key, ask
         self._wake = threading.Event()
         self._requested = True
+        self._answered = False
         self._failures = 0
 
     @property
-    def failing(self) -> bool:
-        """Whether the last answer was an error."""
-        return self._failures > 0
+    def unanswered(self) -> bool:
+        """Whether the last question has no good answer yet: it failed, or its answer is still under way.
+
+        Not read off the count of failures: an event that tells of one is published before it is counted.
+        """
+        return not self._answered
 
     def request(self) -> None:
         """Ask now, or right after the fetch under way."""
@@ -91,6 +95,7 @@ class _Poller(threading.Thread):
             self._rest(owner.monotonic())
 
     def _fetch(self) -> None:
+        self._answered = False
         try:
             self._settle(self._ask(self._next_in))
         except Exception:  # noqa: BLE001  # whoever receives the events failed: no reason to stop asking AWS
@@ -124,6 +129,7 @@ class _Poller(threading.Thread):
     def _settle(self, error: RunctlError | None) -> None:
         owner = self._owner
         self._failures = self._failures_after(error)
+        self._answered = error is None
         if isinstance(error, CredentialsError):
             owner.hold()
         if isinstance(error, DeniedError):
@@ -220,9 +226,9 @@ class Pollers:
             self.first_data.set()
 
     def request(self, *sources: Source) -> None:
-        """Ask these sources as soon as possible; when none is named, all listings and what has failed."""
+        """Ask these sources as soon as possible; when none is named, all listings and what has no answer."""
         for poller in self._all():
-            again = poller.key.source in self.intervals or poller.failing
+            again = poller.key.source in self.intervals or poller.unanswered
             if poller.key.source in sources or (not sources and again):
                 poller.request()
 

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from benchmarks.canned import Canned, serving
 from runctl.clock import SystemClock
 from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud, client_environment
+from runctl.errors import CallSite, DeniedError
 from runctl.events import (
     Event,
     IdentityResolved,
@@ -24,9 +26,11 @@ from runctl.events import (
     PageArrived,
     RegionsResolved,
 )
+from runctl.models.identity import Identity
 from runctl.models.instance import Hardware, Instance
 from runctl.models.snapshot import Health, Source
 from runctl.services.aws.backend import open_backend
+from runctl.services.backend import Backend
 from runctl.services.pollers import ALL_REGIONS, DENIED_INTERVAL_S, FLEET, HIDDEN_FACTOR, Pollers, collect, keys_of
 from runctl.services.prices import PriceBook
 
@@ -51,6 +55,12 @@ class Inbox:
             self.seen.append(event)
             if due(event):
                 return event
+
+    def until_each(self, *kinds: type[Event], timeout_s: float = 30.0) -> None:
+        """Wait until one event of each kind was seen; other events do not stretch the deadline."""
+        deadline = time.monotonic() + timeout_s
+        while missing := set(kinds) - {type(e) for e in self.seen}:
+            self.until(lambda e: type(e) in missing, timeout_s=deadline - time.monotonic())
 
 
 @pytest.fixture
@@ -238,9 +248,48 @@ def test_who_we_are_and_where_is_asked_again_after_a_failure(cloud: DemoCloud, i
     try:
         inbox.until(lambda e: isinstance(e, ListingFailed) and e.key.source is Source.REGIONS)
         pollers.request()
-        wanted = {IdentityResolved, RegionsResolved, PageArrived}
-        while not wanted <= {type(e) for e in inbox.seen}:
-            inbox.until(lambda e: isinstance(e, tuple(wanted)))
+        inbox.until_each(IdentityResolved, RegionsResolved, PageArrived)
+    finally:
+        pollers.stop()
+
+
+class Whoami:
+    """A backend that refuses to say who we are, each time when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.refuse = threading.Semaphore(0)
+
+    def fetch_identity(self) -> Identity:
+        self.asked.put(None)
+        self.refuse.acquire(timeout=20)
+        raise DeniedError(
+            "not allowed: sts:GetCallerIdentity", CallSite("sts", "GetCallerIdentity", "", "AccessDenied")
+        )
+
+    def close(self) -> None:
+        self.refuse.release()
+
+
+def test_what_is_requested_while_a_refusal_is_under_way_is_asked_again() -> None:
+    """However late the refusal: while it travels, while it is told, before it is counted."""
+    backend = Whoami()
+    pollers: Pollers
+
+    def receive(event: Event) -> None:
+        if isinstance(event, ListingFailed):
+            pollers.request()  # told, not yet counted
+
+    pollers = Pollers(
+        cast(Backend, backend), receive, clock=SystemClock(), scope=1, regions=(), intervals={Source.INSTANCES: 50.0}
+    )
+    pollers.start()
+    try:
+        backend.asked.get(timeout=20)
+        pollers.request()  # under way
+        for _ in range(3):
+            backend.refuse.release()
+            backend.asked.get(timeout=20)  # and not after DENIED_INTERVAL_S
     finally:
         pollers.stop()
 

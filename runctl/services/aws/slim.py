@@ -2,7 +2,8 @@
 
 Building an EC2 client spends most of its time reading a model of 1.5 MB. A copy with only our operations and without
 documentation, kept in the user's cache, makes the client about three times quicker to build. It is made from botocore's
-own file, keyed by botocore's version, and done without wherever the cache cannot be written.
+own file, keyed by botocore's version and by the list of operations, and done without wherever the cache cannot be
+written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +83,17 @@ def prune(model: dict[str, Any], operations: frozenset[str]) -> dict[str, Any]:
     return dict(_undocumented({**model, "operations": kept, "shapes": _reachable(model, operations)}))
 
 
+def _fingerprint() -> str:
+    """Short name of the list of operations: a runctl that asks more must not find an older one's models."""
+    wanted = {service: (version, sorted(operations)) for service, (version, operations) in OPERATIONS.items()}
+    return f"{zlib.crc32(json.dumps(wanted, sort_keys=True).encode()):08x}"
+
+
 def ensure_models(directory: Path) -> str | None:
     """Directory with the pruned models for botocore's loader, made when it is not there; None when it cannot be."""
     import botocore
 
-    home = directory / f"models-botocore-{botocore.__version__}"
+    home = directory / f"models-botocore-{botocore.__version__}-{_fingerprint()}"
     try:
         for service, (version, operations) in OPERATIONS.items():
             target = home / service / version / "service-2.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -101,8 +102,6 @@ def test_a_profile_that_does_not_exist_is_a_credentials_error() -> None:
 
 
 def test_pruned_models_keep_every_operation_and_a_read_only_cache_is_no_error(tmp_path: Path) -> None:
-    import json
-
     made = ensure_models(tmp_path)
     assert made is not None
     for service, (version, operations) in OPERATIONS.items():
@@ -110,3 +109,17 @@ def test_pruned_models_keep_every_operation_and_a_read_only_cache_is_no_error(tm
         assert set(model["operations"]) == operations
     (tmp_path / "file").write_text("")
     assert ensure_models(tmp_path / "file" / "below") is None
+
+
+def test_a_runctl_that_asks_more_does_not_use_the_models_of_an_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def operations(made: str | None) -> set[str]:
+        assert made is not None
+        return set(json.loads((Path(made) / "ec2" / version / "service-2.json").read_text())["operations"])
+
+    version, wanted = OPERATIONS["ec2"]
+    monkeypatch.setitem(OPERATIONS, "ec2", (version, frozenset({"DescribeInstances"})))
+    assert operations(ensure_models(tmp_path)) == {"DescribeInstances"}
+    monkeypatch.setitem(OPERATIONS, "ec2", (version, wanted))
+    assert operations(ensure_models(tmp_path)) == wanted
