@@ -1,0 +1,1 @@
+"""Starting machines: read the offer, launch it, find again what a kill interrupted."""
