@@ -1,0 +1,1 @@
+"""What may be asked of EBS, and what a disk should rather be: limits, shapes and advice. Pure."""
