@@ -16,7 +16,19 @@ ABSENT = "-"
 #: None of these is "there is none", which is known; None of any other is "nobody knows".
 _MAY_BE_ABSENT = frozenset(
     (
-        *("owner", "project", "job", "attached_to", "waste", "public_ip", "private_ip", "iops", "throughput"),
+        *(
+            "owner",
+            "project",
+            "job",
+            "attached_to",
+            "waste",
+            "becomes",
+            "action",
+            "public_ip",
+            "private_ip",
+            "iops",
+            "throughput",
+        ),
         *("attempt", "instance_id", "expires_in_s", "budget_usd", "exit_code", "attached_state"),
     )
 )

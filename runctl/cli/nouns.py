@@ -67,7 +67,7 @@ def show_item(call: Invocation, noun: str, kind: str) -> int:
     rows = rows_of(seen.context, noun)
     item = find(noun, call.args.id, rows)
     if item is None:
-        return _missing(call, noun, rows, seen)
+        return missing(call, noun, rows, seen)
     if kind and call.args.raw:
         raw = connect(call.settings).fetch_raw(kind, item.region, item.id)
         output.write_json(_plain(raw))
@@ -93,7 +93,7 @@ def find(noun: str, text: str, rows: Sequence[Any]) -> Any | None:
     return found[0] if found else None
 
 
-def _missing(call: Invocation, noun: str, rows: Sequence[Any], seen: Fleet) -> int:
+def missing(call: Invocation, noun: str, rows: Sequence[Any], seen: Fleet) -> int:
     """Not found: an answer when all was seen, a failure when something did not answer."""
     output.report_failures(call, seen)
     if not any(seen.answered(source) for source in envelope.main_sources(noun)):

@@ -58,7 +58,12 @@ NOUNS: Mapping[str, Noun] = {
     "volumes": Noun(
         "volumes",
         "disks and snapshots",
-        {"list": "all disks", "show": "one disk in full", "snapshots": "all snapshots of ours"},
+        {
+            "list": "all disks",
+            "show": "one disk in full",
+            "snapshots": "all snapshots of ours",
+            "advise": "what disks should rather be, and what that saves",
+        },
         "list",
     ),
     "cost": Noun("cost", "what bills", {"now": "everything that bills now, dearest first"}, "now"),

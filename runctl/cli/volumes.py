@@ -8,6 +8,7 @@ from runctl.cli import arguments, envelope, fleet, listing, nouns, output, verbs
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
+from runctl.cli.volumes_advise import ADVISE
 from runctl.models.snapshot import Source
 from runctl.models.volume import VolumeSnapshot
 from runctl.store.fields import Field, Fields, Kind
@@ -69,4 +70,5 @@ VERBS = {
     "list": verbs.list_verb("volumes", "runctl volumes list --filter waste:unattached --sort usd_per_month"),
     "show": verbs.show_verb("volumes", "ID", "runctl volumes show vol-0123456789abcdef0", kind="volume"),
     "snapshots": Verb(_configure, _snapshots, ("runctl volumes snapshots --sort size_gib --limit 10",)),
+    "advise": ADVISE,
 }

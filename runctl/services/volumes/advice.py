@@ -72,7 +72,8 @@ def advise(
     if use is not None:
         found = list(_for_use(volume, book, use))
     else:
-        found = [*_waste(volume, machine, now), *_cheaper(volume, book), *_provisioned(volume, book)]
+        # What lies about unused should go, not become cheaper.
+        found = list(_waste(volume, machine, now)) or [*_cheaper(volume, book), *_provisioned(volume, book)]
     return tuple(sorted(found, key=lambda a: -(a.saves_usd_per_month or 0.0)))
 
 

@@ -110,3 +110,7 @@ def test_advice_for_a_use() -> None:
     told = only(advise(disk(size_gib=2_000), None, BOOK, NOW, Use.DATA_LOADING))
     assert told.becomes == Shape(2_000, "st1")
     assert told.reason.startswith("for data-loading: 2,000 GiB st1")
+
+
+def test_what_lies_about_unused_is_not_made_cheaper_as_well() -> None:
+    assert only(advise(disk(type="gp2", iops=300, throughput=None), None, BOOK, NOW)).rule == "unattached"
