@@ -90,6 +90,7 @@ class Instance:
         rate: USD per hour while it runs; None when no source knows it.
         hardware: what the type is made of.
         state_reason: EC2's StateReason message, "" when none.
+        stopped_at: since when it is stopped (or gone), None while it runs or where EC2 does not say.
         tags: all tags, text from outside.
     """
 
@@ -116,6 +117,7 @@ class Instance:
     root_device: str = ""
     devices: tuple[BlockDevice, ...] = ()
     state_reason: str = ""
+    stopped_at: datetime | None = None
     spot_request_id: str | None = None
     platform: str = "Linux/UNIX"
     architecture: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from runctl.models.tags import parse_ownership
 from runctl.models.volume import Address, Attachment, Volume, VolumeSnapshot
 from runctl.services.prices import PriceBook
 
+_GMT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _STATES = {str(s): s for s in InstanceState}
 
@@ -73,11 +75,21 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         root_device=str(raw.get("RootDeviceName", "")),
         devices=_devices(raw),
         state_reason=str((raw.get("StateReason") or {}).get("Message", "")),
+        stopped_at=_stopped_at(raw),
         spot_request_id=raw.get("SpotInstanceRequestId"),
         platform=platform,
         architecture=str(raw.get("Architecture", "")),
         tags=tags,
     )
+
+
+def _stopped_at(raw: Mapping[str, Any]) -> datetime | None:
+    """Since when it is off: EC2 writes "User initiated (2026-01-31 12:00:00 GMT)", and nothing for a start."""
+    found = _GMT.search(str(raw.get("StateTransitionReason") or ""))
+    if found is None or str((raw.get("State") or {}).get("Name")) not in ("stopping", "stopped", "terminated"):
+        return None
+    at = parse_time(found[1])
+    return None if at == _NEVER else at
 
 
 def _devices(raw: Mapping[str, Any]) -> tuple[BlockDevice, ...]:

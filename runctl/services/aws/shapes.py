@@ -81,6 +81,7 @@ _INSTANCE = _struct(
     rootDeviceName="RootDeviceName",
     blockDeviceMapping=("BlockDeviceMappings", _items(_struct(deviceName="DeviceName", ebs=("Ebs", _EBS)))),
     stateReason=("StateReason", _struct(message="Message")),
+    reason="StateTransitionReason",
     spotInstanceRequestId="SpotInstanceRequestId",
     platform="Platform",
     platformDetails="PlatformDetails",

@@ -48,6 +48,23 @@ def test_odd_tags_and_states_do_not_lose_the_row(odd: object) -> None:
     assert parse.parse_instance(raw, "us-east-1", BOOK).id == "i-0abc"
 
 
+@pytest.mark.parametrize(
+    ("said", "state", "at"),
+    [
+        ("User initiated (2026-01-02 03:04:05 GMT)", "stopped", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("Server.SpotInstanceTermination", "terminated", None),
+        ("User initiated (2026-01-02 03:04:05 GMT)", "running", None),
+        ("User initiated (2026-99-02 03:04:05 GMT)", "stopped", None),
+        (None, "stopped", None),
+    ],
+)
+def test_since_when_a_machine_is_off_is_what_ec2_wrote_or_unknown(
+    said: str | None, state: str, at: datetime | None
+) -> None:
+    raw = {**RAW, "State": {"Name": state}, "StateTransitionReason": said}
+    assert parse.parse_instance(raw, "us-east-1", BOOK).stopped_at == at
+
+
 def test_disks_snapshots_addresses_and_buckets() -> None:
     disk = parse.parse_volume(
         {"VolumeId": "vol-1", "Size": 100, "VolumeType": "gp3", "State": "available"}, "us-east-1", BOOK
