@@ -66,7 +66,7 @@ def _is_absent(field: Field[Any], item: Any) -> bool:
     if field.name in _MAY_BE_ABSENT:
         return True
     if isinstance(item, Instance):
-        return (field.name in _ONLY_RUNNING and not item.bills) or (
+        return (field.name in _ONLY_RUNNING and not item.may_bill) or (
             field.name == "gpu_model" and item.hardware.gpu_count == 0
         )
     return False

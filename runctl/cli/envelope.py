@@ -180,7 +180,7 @@ def holds(condition: str, sections: Sequence[Section], fleet: Fleet) -> bool:
     tests = {
         "idle": lambda: any(i.bills and i.activity.state == "idle" for i in snapshot.instances),
         "partial": lambda: _incomplete(sections, fleet),
-        "unattached": lambda: any(v.attached_to is None for v in snapshot.volumes),
+        "unattached": lambda: any(v.unattached for v in snapshot.volumes),
         "budget": lambda: any(_over_budget(j) for j in jobs(snapshot, fleet.context)),
         "interrupted": lambda: (
             any(_interrupted(i) for i in snapshot.instances)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from runctl.cli.envelope import ERROR, OK, PARTIAL, SCHEMA_VERSION, SKIPPED
@@ -25,10 +26,19 @@ _TYPES: dict[Kind, dict[str, Any]] = {
     Kind.FLAG: {"type": "boolean"},
     Kind.OBJECT: {"type": "object"},
 }
+
+
+def _told(words: type[StrEnum]) -> dict[str, Any]:
+    """A word of AWS's: the ones known today as examples, since AWS may say others tomorrow."""
+    return {"type": ["string", "null"], "examples": [str(word) for word in words]}
+
+
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 _EXACT: dict[tuple[str, str], dict[str, Any]] = {
-    ("instances", "state"): {"enum": [str(s) for s in InstanceState]},
-    ("instances", "market"): {"enum": [str(m) for m in Market]},
+    ("instances", "state"): _told(InstanceState),
+    ("instances", "market"): _told(Market),
     ("instances", "tags"): _TEXTS,
     ("volumes", "tags"): _TEXTS,
     ("jobs", "metrics"): {"type": "object", "additionalProperties": {"type": "number"}},

@@ -11,10 +11,17 @@ from runctl.cli.invocation import Invocation, cloud, start
 from runctl.cli.volumes_advise import ADVISE
 from runctl.models.snapshot import Source
 from runctl.models.volume import VolumeSnapshot
-from runctl.store.fields import Field, Fields, Kind
+from runctl.store.fields import Context, Field, Fields, Kind
 from runctl.store.select import panel_status
 
 F = Field
+
+
+def age_s(item: VolumeSnapshot, context: Context) -> float | None:
+    """Seconds since it was made."""
+    return None if item.created_at is None else (context.now - item.created_at).total_seconds()
+
+
 SNAPSHOT_FIELDS: Fields[VolumeSnapshot] = Fields(
     "snapshots",
     (
@@ -33,7 +40,7 @@ SNAPSHOT_FIELDS: Fields[VolumeSnapshot] = Fields(
         F("managed", "OURS", Kind.FLAG, lambda s, _: s.ownership.managed),
         F("protected", "PROTECTED", Kind.FLAG, lambda s, _: s.ownership.protected),
         F("tags", "TAGS", Kind.OBJECT, lambda s, _: dict(s.tags)),
-        F("age_s", "AGE", Kind.SECONDS, lambda s, c: (c.now - s.created_at).total_seconds(), ("age",), in_json=False),
+        F("age_s", "AGE", Kind.SECONDS, age_s, ("age",), in_json=False),
     ),
     lambda s: s.tags,
 )

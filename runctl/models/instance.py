@@ -11,7 +11,24 @@ from runctl.models.cost import Price
 from runctl.models.tags import Ownership
 
 
-class InstanceState(StrEnum):
+class _AsTold(StrEnum):
+    """Words of AWS. One that is not listed stays as AWS said it, `known` false and no member; "" is not said at all."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _AsTold | None:
+        if not isinstance(value, str):
+            return None
+        told = str.__new__(cls, value)
+        told._name_, told._value_ = value, value
+        return told
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one of the words listed here, so that somebody thought about what it means."""
+        return self in tuple(type(self))
+
+
+class InstanceState(_AsTold):
     """EC2's own state names."""
 
     PENDING = "pending"
@@ -27,11 +44,12 @@ class InstanceState(StrEnum):
 BILLING_STATES = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
 
 
-class Market(StrEnum):
-    """How it was bought."""
+class Market(_AsTold):
+    """How it was bought. Capacity blocks are paid ahead, so what they cost an hour is not in any list."""
 
     ON_DEMAND = "on-demand"
     SPOT = "spot"
+    CAPACITY_BLOCK = "capacity-block"
 
 
 class ActivityState(StrEnum):
@@ -86,7 +104,7 @@ class Instance:
         state: EC2's state.
         market: on-demand or spot.
         az: "us-east-1a".
-        launched_at: LaunchTime; EC2 renews it at each start.
+        launched_at: LaunchTime; EC2 renews it at each start. None when AWS does not say.
         rate: USD per hour while it runs; None when no source knows it.
         hardware: what the type is made of.
         state_reason: EC2's StateReason message, "" when none.
@@ -101,7 +119,7 @@ class Instance:
     state: InstanceState
     market: Market
     az: str
-    launched_at: datetime
+    launched_at: datetime | None
     rate: Price | None = None
     hardware: Hardware = Hardware()
     ownership: Ownership = Ownership()
@@ -125,19 +143,26 @@ class Instance:
 
     @property
     def bills(self) -> bool:
-        """Whether the machine itself bills now (its disks bill in every state)."""
+        """Whether the machine itself is known to bill now (its disks bill in every state)."""
         return self.state in BILLING_STATES
+
+    @property
+    def may_bill(self) -> bool:
+        """Whether it bills, or is in a state of which nobody here knows what it means."""
+        return self.bills or not self.state.known
 
     @property
     def usd_per_hour(self) -> float | None:
         """What the machine itself bills now: its rate, a known 0.0 when it does not run, None when unknown."""
-        if not self.bills:
+        if not self.may_bill:
             return 0.0
-        return None if self.rate is None else self.rate.usd
+        return self.rate.usd if self.bills and self.rate is not None else None
 
     def uptime_s(self, now: datetime) -> float | None:
         """Seconds since LaunchTime while it runs; None otherwise (EC2 does not say when a stopped machine was up)."""
-        return max(0.0, (now - self.launched_at).total_seconds()) if self.bills else None
+        if not self.bills or self.launched_at is None:
+            return None
+        return max(0.0, (now - self.launched_at).total_seconds())
 
     def usd_since_launch(self, now: datetime) -> float | None:
         """USD of the current run, by the second with AWS's 60 s minimum; None when not running or unpriced."""

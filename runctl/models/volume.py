@@ -21,19 +21,22 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One EBS volume. `iops` and `throughput` (MiB/s) are None where the type has none or EC2 does not say."""
+    """One EBS volume. `iops` and `throughput` (MiB/s) are None where the type has none or EC2 does not say.
+
+    Whatever else may be None is what EC2 did not say.
+    """
 
     id: str
     region: str
     name: str
-    size_gib: int
+    size_gib: int | None
     type: str
     state: str
     az: str
-    created_at: datetime
+    created_at: datetime | None
     iops: int | None = None
     throughput: int | None = None
-    encrypted: bool = False
+    encrypted: bool | None = None
     snapshot_id: str | None = None
     attachments: tuple[Attachment, ...] = ()
     usd_per_month: float | None = None
@@ -46,6 +49,11 @@ class Volume:
         """Id of the instance it is attached to, None when free."""
         return self.attachments[0].instance_id if self.attachments else None
 
+    @property
+    def unattached(self) -> bool:
+        """Whether it is known to lie about: EC2 calls it available, so it is neither in use, being made nor going."""
+        return not self.attachments and self.state == "available"
+
 
 @dataclass(frozen=True, slots=True)
 class VolumeSnapshot:
@@ -55,10 +63,10 @@ class VolumeSnapshot:
     region: str
     name: str
     volume_id: str
-    size_gib: int
+    size_gib: int | None
     state: str
     progress: str
-    created_at: datetime
+    created_at: datetime | None
     description: str = ""
     tier: str = "standard"
     usd_per_month: float | None = None

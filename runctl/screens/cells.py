@@ -134,7 +134,7 @@ def state_glyph(word: str) -> Segment:
 
 def state(word: str) -> Cell:
     """The word of a state, in its colour."""
-    return plain(clean_text(word, 40), state_token(word))
+    return plain(clean_text(word, 40) or UNKNOWN, state_token(word))
 
 
 def lead(trouble: bool, state_word: str, ownership: Ownership) -> Cell:
@@ -160,7 +160,7 @@ def bar(percent: float | None, width: int = 5) -> Cell:
 
 def activity_short(machine: Instance, context: Context) -> Cell:
     """`busy`, `idle2h` or `?`; a machine that does not run does nothing."""
-    if not machine.bills:
+    if not machine.may_bill:
         return NOTHING
     activity = machine.activity
     if activity.state is ActivityState.UNKNOWN:

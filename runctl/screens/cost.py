@@ -23,6 +23,7 @@ from runctl.store.fields import COST_FIELDS, Context, Field, Fields, Kind
 from runctl.store.select import cost_items, is_waste, waste
 from runctl.widgets.detail import Section
 from runctl.widgets.line import Line, Piece
+from runctl.widgets.money_strip import burn_words
 
 #: What `t` goes through; "" is the single items.
 GROUPINGS = ("", "owner", "project", "kind", "type", "region")
@@ -81,13 +82,26 @@ def cost_detail(item: CostItem, context: Context) -> Detail:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """All items that share an owner (or project, …): `usd_per_hour` of the priced ones, `unpriced` more without."""
+    """All items that share an owner (or project, …): `usd_per_hour` of the priced ones, `unpriced` more without.
+
+    A sum of which no part is known is None.
+    """
 
     name: str
     items: int
-    usd_per_hour: float
+    usd_per_hour: float | None
     unpriced: int
-    wasted_usd_per_hour: float
+    wasted_usd_per_hour: float | None
+
+    @property
+    def usd_per_month(self) -> float | None:
+        """The same for a month."""
+        return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_PER_MONTH
+
+
+def _sum(rates: Sequence[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return math.fsum(known) if known or not rates else None
 
 
 def totals(items: Sequence[CostItem], by: str, context: Context) -> tuple[Total, ...]:
@@ -99,9 +113,9 @@ def totals(items: Sequence[CostItem], by: str, context: Context) -> tuple[Total,
         Total(
             name,
             len(group),
-            math.fsum(i.usd_per_hour for i in group if i.usd_per_hour is not None),
+            _sum([i.usd_per_hour for i in group]),
             sum(i.usd_per_hour is None for i in group),
-            math.fsum(i.usd_per_hour or 0.0 for i in group if is_waste(i, context)),
+            _sum([i.usd_per_hour for i in group if is_waste(i, context)]),
         )
         for name, group in sorted(groups.items())
     )
@@ -128,7 +142,7 @@ TOTAL_COLUMNS: tuple[Spec[Total], ...] = (
     Spec("name", "NAME", 24, lambda t, c: outside(t.name), flex=True),
     Spec("items", "ITEMS", 6, lambda t, c: number(t.items), right=True),
     Spec("usd_per_hour", "$/H", 9, lambda t, c: money(t.usd_per_hour, hot=5.0), right=True),
-    Spec("", "$/MO", 11, lambda t, c: money(t.usd_per_hour * HOURS_PER_MONTH), right=True, keep=60),
+    Spec("", "$/MO", 11, lambda t, c: money(t.usd_per_month), right=True, keep=60),
     Spec("wasted_usd_per_hour", "WASTED $/H", 10, lambda t, c: money(t.wasted_usd_per_hour), right=True, keep=70),
     Spec("unpriced", "", 13, _unpriced, keep=80),
 )
@@ -139,7 +153,7 @@ def total_detail(total: Total, _context: Context) -> Detail:
     lines = (
         row("items", number(total.items)),
         row("an hour", (("$", "money"), *money(total.usd_per_hour))),
-        row("a month", (("$", "money"), *money(total.usd_per_hour * HOURS_PER_MONTH))),
+        row("a month", (("$", "money"), *money(total.usd_per_month))),
         row("wasted", (("$", "money"), *money(total.wasted_usd_per_hour), (" an hour", ""))),
     )
     return (Section(total.name, lines),)
@@ -206,15 +220,15 @@ class CostScreen(FleetScreen[Any]):
         figures = self._figures()
         if figures is None:
             return [Piece("now $?/h"), Piece("today $?"), Piece("month $?")]
-        unpriced = f" +{figures.burn_unpriced} unpriced" if figures.burn_unpriced else ""
         items, wasted = waste(self.context)
+        unknown = f" +{wasted.unpriced} unpriced" if wasted.unpriced else ""
         projected = format_usd_short(figures.month_projected_usd)
         month = f"month {format_usd_short(figures.month_usd)}{self.signs.arrow}{projected}"
         return [
-            Piece(f"now ${format_usd(figures.burn_usd_per_hour)}/h{unpriced}", "money", bold=True),
+            Piece(f"now {burn_words(figures)}", "money", bold=True),
             Piece(f"today {format_usd_short(figures.today_usd)}", "money", rank=2),
             Piece(month, "money", rank=3),
-            Piece(f"wasted ${format_usd(wasted.usd)}/h in {len(items)}", "warn", rank=1),
+            Piece(f"wasted ${format_usd(wasted.usd)}/h{unknown} in {len(items)}", "warn", rank=1),
             Piece(f"by {self._by}" if self._by else "", "accent", bold=True),
         ]
 

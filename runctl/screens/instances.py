@@ -39,7 +39,7 @@ HOT_USD_PER_HOUR = 5.0
 
 def _rate(machine: Instance, context: Context) -> Cell:
     """What it bills now; a machine that does not run shows its disks, with a `d`."""
-    if machine.bills:
+    if machine.may_bill:
         return money(machine.usd_per_hour, suffix=market_suffix(machine) or " ", hot=HOT_USD_PER_HOUR)
     disks = disks_usd_per_hour(machine, context)
     return ((NOTHING[0], (" ", ""))) if disks is None else money(disks, suffix="d")
@@ -47,17 +47,21 @@ def _rate(machine: Instance, context: Context) -> Cell:
 
 def _since(machine: Instance, context: Context) -> Cell:
     since = machine.usd_since_launch(context.now)
-    return money(since, decimals=0 if since is not None and since >= 1000 else 1) if machine.bills else NOTHING
+    return money(since, decimals=0 if since is not None and since >= 1000 else 1) if machine.may_bill else NOTHING
 
 
 def _gpu(machine: Instance, _context: Context) -> Cell:
-    if not machine.bills or machine.hardware.gpu_count == 0:
+    if not machine.may_bill or machine.hardware.gpu_count == 0:
         return NOTHING
     return bar(machine.activity.gpu_percent)
 
 
 def _cpu(machine: Instance, _context: Context) -> Cell:
-    return bar(machine.activity.cpu_percent) if machine.bills else NOTHING
+    return bar(machine.activity.cpu_percent) if machine.may_bill else NOTHING
+
+
+def _up(machine: Instance, context: Context) -> Cell:
+    return duration(machine.uptime_s(context.now)) if machine.may_bill else NOTHING
 
 
 def _expires(machine: Instance, context: Context) -> Cell:
@@ -89,7 +93,7 @@ COLUMNS: tuple[Spec[Instance], ...] = (
         useful=lambda rows: any(i.activity.gpu_percent is not None for i in rows),
     ),
     Spec("activity", "ACT", 7, activity_short, keep=20),
-    Spec("uptime_s", "UP", 5, lambda i, c: duration(i.uptime_s(c.now)) if i.bills else NOTHING, right=True, keep=40),
+    Spec("uptime_s", "UP", 5, _up, right=True, keep=40),
     Spec("usd_per_hour", "$/H", 7, _rate, right=True),
     Spec("usd_since_launch", "SINCE", 7, _since, right=True, keep=30),
     Spec("id", "ID", 19, lambda i, c: plain(i.id, "muted"), keep=9),
@@ -145,7 +149,9 @@ def _money(machine: Instance, context: Context) -> Section:
     rate = machine.usd_per_hour
     if machine.bills and rate is not None:
         hours = (_tomorrow_nine(context.now) - context.now).total_seconds() / 3600
-        lines.append(row("till 09:00", (("$", "money"), *money(hours * (rate + (disks or 0))), (" more", "muted"))))
+        unpriced = disks is None and bool(context.disks_of.get(machine.id))
+        more = (" more, disks not counted" if unpriced else " more", "muted")
+        lines.append(row("till 09:00", (("$", "money"), *money(hours * (rate + (disks or 0))), more)))
         lines.append(row("a month", plain(f"${format_usd(rate * HOURS_PER_MONTH, 0)} if it stays", "muted")))
     return Section("Money", tuple(lines))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from runctl.format import format_count, format_duration, format_time, format_usd
+from datetime import UTC, datetime
+
+from runctl.format import format_count, format_time, format_usd
 from runctl.keymap import Scope
 from runctl.models.snapshot import Source
 from runctl.models.volume import Volume
 from runctl.screens.base import FleetScreen
 from runctl.screens.cells import (
+    NOT_KNOWN,
     NOTHING,
     Cell,
     Detail,
@@ -29,6 +32,7 @@ from runctl.widgets.detail import Section
 
 #: What gp3 costs less than gp2 for the same size: 0.08 against 0.10 USD a GB-month (EBS pricing page, us-east-1).
 GP3_SAVING = 0.2
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def _speed(volume: Volume, _context: Context) -> Cell:
@@ -48,8 +52,7 @@ def advice(volume: Volume, context: Context) -> Cell:
     """What to do about a disk; what deleting it saves is its price, so only other savings are named."""
     reason = volume_waste(volume, context)
     if reason == "unattached":
-        age_s = (context.now - volume.created_at).total_seconds()
-        return plain(f"unattached {format_duration(age_s)}", "warn")
+        return (("unattached ", "warn"), *((text, "warn") for text, _ in age(volume.created_at, context)))
     if reason:
         return plain("machine is stopped", "warn")
     price = volume.usd_per_month
@@ -85,7 +88,7 @@ def _facts(volume: Volume, context: Context) -> Section:
         row("speed", plain(speed) if volume.iops is not None else NOTHING),
         row("state", (*state(volume.state), ("  ", ""), *outside(volume.az))),
         row("made", (*plain(format_time(volume.created_at)), ("  ", ""), *age(volume.created_at, context))),
-        row("encrypted", plain("yes" if volume.encrypted else "no")),
+        row("encrypted", NOT_KNOWN if volume.encrypted is None else plain("yes" if volume.encrypted else "no")),
     ]
     if volume.snapshot_id:
         lines.append(row("made from", outside(volume.snapshot_id)))
@@ -107,9 +110,9 @@ def volume_detail(volume: Volume, context: Context) -> Detail:
     """Everything known about a disk."""
     snapshots = [s for s in context.snapshot.snapshots if s.volume_id == volume.id]
     backups = tuple(
-        row(format_duration((context.now - s.created_at).total_seconds()) + " ago",
+        row("".join(text for text, _ in age(s.created_at, context)) + " ago",
              (*plain(s.id, "muted"), ("  $", "money"), *money(s.usd_per_month), ("/mo at most", "muted")))
-        for s in sorted(snapshots, key=lambda s: s.created_at, reverse=True)
+        for s in sorted(snapshots, key=lambda s: s.created_at or _LONG_AGO, reverse=True)
     )  # fmt: skip
     tags = tuple(row(key, outside(value)) for key, value in sorted(volume.tags.items()))
     return (

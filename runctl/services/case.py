@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Verb
@@ -13,7 +13,6 @@ from runctl.models.tags import Ownership
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
 Resource = Instance | Volume | VolumeSnapshot | Address | Upload
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def born_at(resource: Resource) -> datetime | None:
     """AWS's own timestamp of its age; None where AWS keeps none (addresses) or sent none."""
     match resource:
         case Instance(launched_at=at) | Volume(created_at=at) | VolumeSnapshot(created_at=at) | Upload(started_at=at):
-            return None if at == _NEVER else at
+            return at
         case _:
             return None
 
@@ -125,9 +124,9 @@ def facts_of(resource: Resource) -> dict[str, str]:
         case Instance():
             disks = sorted(d.volume_id for d in resource.devices if d.volume_id)
             facts |= {"state": _coarse(resource.state), "type": resource.type, "disks": " ".join(disks)}
-            facts |= {"launched": resource.launched_at.isoformat()}
+            facts |= {"launched": resource.launched_at.isoformat() if resource.launched_at else ""}
         case Volume():
-            facts |= {"size": f"{resource.size_gib} GiB", "type": resource.type}
+            facts |= {"size": f"{resource.size_gib or '?'} GiB", "type": resource.type}
             facts |= {"attached to": " ".join(sorted(a.instance_id for a in resource.attachments))}
         case Address():
             facts |= {"used by": resource.instance_id or resource.network_interface_id or ""}

@@ -150,7 +150,7 @@ def _age(at: datetime | None, context: Context) -> float | None:
 def volume_waste(item: Volume, context: Context) -> str | None:
     """Why a disk's money is wasted, "" when it is not, None when that is not known."""
     if item.attached_to is None:
-        return "unattached" if item.state == "available" else ""
+        return "unattached" if item.unattached else ""
     machine = context.instances.get(item.attached_to)
     if machine is None:
         return None
@@ -171,7 +171,7 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
         F("id", "ID", Kind.TEXT, lambda i, c: i.id, shown=True),
         F("name", "NAME", Kind.TEXT, lambda i, c: i.name, shown=True),
         F("type", "TYPE", Kind.TEXT, lambda i, c: i.type, shown=True),
-        F("state", "STATE", Kind.TEXT, lambda i, c: str(i.state), shown=True),
+        F("state", "STATE", Kind.TEXT, lambda i, c: str(i.state) or None, shown=True),
         F("market", "MARKET", Kind.TEXT, lambda i, c: str(i.market), shown=True),
         F("region", "REGION", Kind.TEXT, lambda i, c: i.region, wide=True),
         F("az", "AZ", Kind.TEXT, lambda i, c: i.az, ("zone",), shown=True),
@@ -199,6 +199,8 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
             text=lambda i, c: str(i.activity.state),
         ),
         F("tags", "TAGS", Kind.OBJECT, lambda i, c: dict(i.tags)),
+        F("gpu_percent", "GPU%", Kind.PERCENT, lambda i, c: i.activity.gpu_percent, ("gpu_util",), in_json=False),
+        F("cpu_percent", "CPU%", Kind.PERCENT, lambda i, c: i.activity.cpu_percent, ("cpu", "cpu_util"), in_json=False),
         F("age_s", "AGE", Kind.SECONDS, lambda i, c: _age(i.launched_at, c), ("age",), in_json=False),
         F("idle_s", "IDLE", Kind.SECONDS, idle_s, ("idle",), in_json=False),
         F("expires_in_s", "EXPIRES", Kind.SECONDS, expires_in_s, ("expires", "ttl"), in_json=False, wide=True),
@@ -210,11 +212,11 @@ VOLUME_FIELDS: Fields[Volume] = Fields(
     (
         F("id", "ID", Kind.TEXT, lambda v, c: v.id, shown=True),
         F("name", "NAME", Kind.TEXT, lambda v, c: v.name, shown=True),
-        F("type", "TYPE", Kind.TEXT, lambda v, c: v.type, shown=True),
+        F("type", "TYPE", Kind.TEXT, lambda v, c: v.type or None, shown=True),
         F("size_gib", "GIB", Kind.NUMBER, lambda v, c: v.size_gib, ("size",), shown=True, unit="GiB"),
         F("iops", "IOPS", Kind.NUMBER, lambda v, c: v.iops, shown=True),
         F("throughput", "MB/S", Kind.NUMBER, lambda v, c: v.throughput, wide=True),
-        F("state", "STATE", Kind.TEXT, lambda v, c: v.state, shown=True),
+        F("state", "STATE", Kind.TEXT, lambda v, c: v.state or None, shown=True),
         F("region", "REGION", Kind.TEXT, lambda v, c: v.region, wide=True),
         F("az", "AZ", Kind.TEXT, lambda v, c: v.az, ("zone",), shown=True),
         F("attached_to", "ATTACHED TO", Kind.TEXT, lambda v, c: v.attached_to, ("instance",), shown=True),

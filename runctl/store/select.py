@@ -12,7 +12,7 @@ from runctl.format import clean_text, format_duration
 from runctl.models.cost import HOURS_PER_MONTH, Burn, CostItem, CostKind
 from runctl.models.instance import BILLING_STATES, Instance, Market
 from runctl.models.job import Job
-from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceStatus
+from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.store.fields import Context, Fields, Kind, expires_in_s, volume_waste
 
@@ -23,7 +23,11 @@ STALE_AFTER_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of the money strip and of `summary` in JSON. USD; None is unknown."""
+    """The figures of the money strip and of `summary` in JSON. USD; None is unknown.
+
+    `burn_without` names what the burn lacks because AWS refused or failed to list it; `burn_waits` says that
+    something that bills has not been listed yet.
+    """
 
     burn_usd_per_hour: float
     burn_unpriced: int
@@ -39,6 +43,8 @@ class Summary:
     today_usd: float | None = None
     month_usd: float | None = None
     month_projected_usd: float | None = None
+    burn_without: tuple[str, ...] = ()
+    burn_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,9 @@ class PanelStatus:
 
 
 def _why_instance(item: Instance, context: Context) -> str:
-    what = f"running job {clean_text(item.ownership.job, 40)}" if item.ownership.job else f"{item.state}, no job"
+    state = clean_text(item.state, 40) or "state not known"
+    job = clean_text(item.ownership.job or "", 40)
+    what = f"{state}, job {job}" if job and not item.bills else f"running job {job}" if job else f"{state}, no job"
     if item.activity.state == "idle":
         what = f"idle, {item.activity.evidence}"
     left = expires_in_s(item, context)
@@ -72,7 +80,7 @@ def _why_instance(item: Instance, context: Context) -> str:
 
 def _why_volume(item: Volume, context: Context) -> str:
     if item.attached_to is None:
-        return "unattached"
+        return "unattached" if item.unattached else item.state or "state not known"
     machine = context.instances.get(item.attached_to)
     if machine is None:
         return f"attached to {item.attached_to}"
@@ -137,7 +145,7 @@ def cost_items(context: Context) -> tuple[CostItem, ...]:
     Buckets count only where their bytes are known: an unlisted bucket is not an unpriced machine.
     """
     snapshot = context.snapshot
-    items = [_machine(i, context) for i in snapshot.instances if i.bills]
+    items = [_machine(i, context) for i in snapshot.instances if i.may_bill]
     items += [_storage(CostKind.VOLUME, v, _why_volume(v, context)) for v in snapshot.volumes]
     whole = {k.region for k, s in snapshot.status.items() if k.source is Source.VOLUMES and s.complete}
     for snap in snapshot.snapshots:
@@ -172,9 +180,16 @@ def jobs(snapshot: Snapshot, context: Context) -> tuple[Job, ...]:
     newest: dict[str, Instance] = {}
     for machine in snapshot.instances:
         name = machine.ownership.job
-        if name and (name not in newest or machine.launched_at > newest[name].launched_at):
+        if name and (name not in newest or _later(machine, newest[name])):
             newest[name] = machine
     return tuple(_job_of(name, machine, context) for name, machine in sorted(newest.items()))
+
+
+def _later(machine: Instance, other: Instance) -> bool:
+    """Whether it was launched after the other; what AWS gives no time for is never the newer one."""
+    if machine.launched_at is None:
+        return False
+    return other.launched_at is None or machine.launched_at > other.launched_at
 
 
 def _job_of(name: str, machine: Instance, context: Context) -> Job:
@@ -211,13 +226,38 @@ def summary(context: Context) -> Summary:
         instances_running=sum(i.state == "running" for i in snapshot.instances),
         instances_stopped=sum(i.state == "stopped" for i in snapshot.instances),
         jobs_running=sum(j.state == "RUNNING" for j in jobs(snapshot, context)),
-        volumes_unattached=sum(v.attached_to is None for v in snapshot.volumes),
+        volumes_unattached=sum(v.unattached for v in snapshot.volumes),
         storage_usd_per_month=math.fsum(s for s in storage if s is not None),
         storage_unpriced=sum(s is None for s in storage),
         alerts=alerts(context),
         on_demand_usd_per_hour=burn(m for m in machines if m.market == Market.ON_DEMAND).usd,
         spot_usd_per_hour=burn(m for m in machines if m.market == Market.SPOT).usd,
+        burn_without=unlisted(snapshot),
+        burn_waits=any(
+            (status := snapshot.status.get(SourceKey(source, region))) is None
+            or (status.as_of is None and status.error is None)
+            for source in _BILLING
+            for region in snapshot.regions
+        ),
     )
+
+
+_BILLING = (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES)
+
+
+def unlisted(snapshot: Snapshot) -> tuple[str, ...]:
+    """Sources whose things bill and that were refused or failed before they were ever listed in full.
+
+    One that was listed in another region is missing in part: ("volumes", "some addresses").
+    A bucket's price is known only where its objects were counted, so a list of buckets is not needed for the burn.
+    """
+    found = []
+    for source in _BILLING:
+        parts = [s for k, s in snapshot.status.items() if k.source is source]
+        lacking = sum(s.error is not None and s.as_of is None for s in parts)
+        if lacking:
+            found.append(f"some {source}" if any(s.as_of for s in parts) else str(source))
+    return tuple(found)
 
 
 def is_waste(item: object, context: Context) -> bool:
@@ -228,9 +268,12 @@ def is_waste(item: object, context: Context) -> bool:
             return item.activity.state == "idle" or (left is not None and left < 0)
         case Volume():
             return bool(volume_waste(item, context))
-        case CostItem(kind=kind, reason=reason):
-            bad = ("unattached", "unassociated", "idle", "on stopped")
-            return reason.startswith(bad) or (kind is CostKind.INSTANCE and "expired" in reason)
+        case CostItem(kind=CostKind.INSTANCE, id=name):
+            return name in context.instances and is_waste(context.instances[name], context)
+        case CostItem(kind=CostKind.VOLUME, id=name):
+            return name in context.volumes and is_waste(context.volumes[name], context)
+        case CostItem(reason=reason):
+            return reason == "unassociated"
     return False
 
 
@@ -247,7 +290,7 @@ def alerts(context: Context) -> tuple[str, ...]:
         for i in context.snapshot.instances
         if i.bills and (left := expires_in_s(i, context)) is not None and left < 0
     ]
-    free = sum(v.attached_to is None for v in context.snapshot.volumes)
+    free = sum(v.unattached for v in context.snapshot.volumes)
     return (*found, *([f"{free} unattached volume{'s' * (free != 1)}"] if free else []))
 
 

@@ -27,6 +27,12 @@ class Whereabouts:
     paused: bool = False
 
 
+def burn_words(summary: Summary) -> str:
+    """`$18.42/h +2 unpriced`: the sum and what it lacks."""
+    unpriced = f" +{summary.burn_unpriced} unpriced" if summary.burn_unpriced else ""
+    return f"${summary.burn_usd_per_hour:,.2f}/h{unpriced}"
+
+
 def strip_pieces(summary: Summary | None, place: Whereabouts, signs: Glyphs = UNICODE) -> list[Piece]:
     """The pieces of the strip, the most important with the lowest rank."""
     pieces = [Piece("runctl", "accent", bold=True, rank=9)]
@@ -34,9 +40,11 @@ def strip_pieces(summary: Summary | None, place: Whereabouts, signs: Glyphs = UN
         pieces.append(Piece("$?/h", "money", bold=True))
     else:
         hot = summary.burn_usd_per_hour >= HOT_USD_PER_HOUR
-        unpriced = f" +{summary.burn_unpriced} unpriced" if summary.burn_unpriced else ""
-        burn = f"${summary.burn_usd_per_hour:,.2f}/h{unpriced}"
-        pieces.append(Piece(burn, "money-hot" if hot else "money", bold=True))
+        pieces.append(Piece(burn_words(summary), "money-hot" if hot else "money", bold=True))
+        if summary.burn_waits:
+            pieces.append(Piece("so far", "stale", rank=1))
+        if summary.burn_without:
+            pieces.append(Piece(f"without {', '.join(summary.burn_without)}", "warn", rank=0, action="app.errors"))
         pieces.append(Piece(f"today {format_usd_short(summary.today_usd)}", "money", rank=5))
         projected = summary.month_projected_usd
         after = f"{signs.arrow}{format_usd_short(projected)}" if projected is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from runctl.errors import InputError
 from runctl.models.cost import Confidence, Price
-from runctl.models.instance import Hardware, Instance, InstanceState, Market
+from runctl.models.instance import Activity, Hardware, Instance, InstanceState, Market
 from runctl.models.tags import parse_ownership
 from runctl.store.fields import INSTANCE_FIELDS, Context
 from runctl.store.filter import MAX_LENGTH, parse_filter
@@ -37,6 +38,24 @@ def machine(name: str, kind: str, usd: float | None, hours: float, tags: dict[st
         ownership=parse_ownership(tags),
         tags=tags,
     )
+
+
+def test_use_compares_where_it_is_known_and_never_where_it_is_not() -> None:
+    at = {"hard": 93.0, "lazy": 4.0, "silent": None}
+    fleet = [
+        replace(machine(n, "g5.xlarge", 1, 1, {}), activity=Activity(gpu_percent=p, cpu_percent=p))
+        for n, p in at.items()
+    ]
+
+    def found(text: str) -> list[str]:
+        parsed = parse_filter(text, INSTANCE_FIELDS)
+        return [i.name for i in fleet if parsed.matches(i, CONTEXT)]
+
+    for name in ("cpu", "cpu_util", "cpu_percent", "gpu_util", "gpu_percent"):
+        assert found(f"{name}>50") == ["hard"]
+        assert found(f"{name}<50%") == ["lazy"]
+        assert found(f"!{name}>50") == ["lazy"]
+        assert found(f"{name}=?") == ["silent"]
 
 
 FLEET = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, Source
 from runctl.models.tags import parse_ownership
 from runctl.models.volume import Attachment, Volume, VolumeSnapshot
 from runctl.store.fields import COST_FIELDS, INSTANCE_FIELDS, VOLUME_FIELDS, Context
-from runctl.store.select import burn, cost_items, is_waste, jobs, panel_status, sort_items, summary
+from runctl.store.select import burn, cost_items, is_waste, jobs, panel_status, sort_items, summary, waste
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -33,7 +34,7 @@ instances = st.builds(
         rate=None if usd is None else Price(usd, "hour", "x", Confidence.LISTED),
     ),
     st.integers(0, 10**6),
-    st.sampled_from(InstanceState),
+    st.sampled_from([*InstanceState, InstanceState("resting")]),
     st.none() | st.floats(0, 200),
     st.sampled_from(Market),
 )
@@ -72,7 +73,7 @@ def test_the_header_is_the_sum_of_the_rows_and_of_the_json(snapshot: Snapshot) -
 
 @given(fleets)
 def test_only_what_bills_is_in_the_burn(snapshot: Snapshot) -> None:
-    billing = {i.id for i in snapshot.instances if i.state in BILLING_STATES}
+    billing = {i.id for i in snapshot.instances if i.state in BILLING_STATES or i.state == "resting"}
     assert {i.id for i in cost_items(Context(NOW, snapshot)) if i.kind == "instance"} == billing
 
 
@@ -83,6 +84,37 @@ def test_unknown_sorts_last_in_both_directions(snapshot: Snapshot, descending: b
     values = [i.usd_per_hour for i in ordered]
     known = [v for v in values if v is not None]
     assert values == sorted(known, reverse=descending) + [None] * (len(values) - len(known))
+
+
+@pytest.mark.parametrize(
+    ("refused", "listed", "said"),
+    [
+        ([], ["us-east-1", "eu-west-1"], ()),
+        (["us-east-1", "eu-west-1"], [], ("volumes",)),
+        (["eu-west-1"], ["us-east-1"], ("some volumes",)),
+    ],
+)
+def test_a_burn_says_what_was_never_listed(refused: list[str], listed: list[str], said: tuple[str, ...]) -> None:
+    denied = replace(_status(Health.DENIED, 0, "UnauthorizedOperation"), as_of=None)
+    status = {SourceKey(Source.VOLUMES, r): denied for r in refused}
+    status |= {SourceKey(Source.VOLUMES, r): _status(Health.LIVE, 4) for r in listed}
+    shown = summary(Context(NOW, Snapshot(regions=("us-east-1", "eu-west-1"), status=status)))
+    assert (shown.burn_without, shown.burn_waits) == (said, True)  # machines and the rest have not answered yet
+
+
+def test_a_burn_waits_until_everything_that_bills_was_listed_once() -> None:
+    sources = (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES)
+    status = {SourceKey(s, "us-east-1"): _status(Health.LIVE, 4) for s in sources}
+    assert not summary(Context(NOW, Snapshot(regions=("us-east-1",), status=status))).burn_waits
+
+
+def test_a_job_with_a_telling_name_is_not_waste_for_that() -> None:
+    machine = Instance(
+        id="i-1", region="us-east-1", name="", type="g5.xlarge", state=InstanceState.RUNNING, market=Market.SPOT,
+        az="us-east-1a", launched_at=NOW, ownership=parse_ownership({"runctl:job": "expired-tokens"}),
+    )  # fmt: skip
+    context = Context(NOW, Snapshot(instances=(machine,)))
+    assert waste(context)[0] == ()
 
 
 def test_a_burn_without_rows_is_zero_and_knows_everything() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runctl.store.select import Summary
@@ -27,6 +29,13 @@ def test_the_burn_never_leaves_the_strip_and_admits_what_it_does_not_know() -> N
         assert "$18.42/h +2 unpriced" in shown(width)
     assert "today $?" in shown(120)
     assert "▲2" in shown(60)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_burn_that_lacks_something_says_so_next_to_the_figure(width: int) -> None:
+    lacking = replace(SUMMARY, burn_without=("volumes", "some addresses"))
+    assert "$18.42/h +2 unpriced  without volumes, some addresses" in shown(width, lacking)
+    assert "$18.42/h +2 unpriced  so far" in shown(width, replace(SUMMARY, burn_waits=True))
 
 
 def test_a_strip_fits_the_line_it_is_made_for() -> None:

@@ -14,8 +14,10 @@ from runctl.models.volume import Address, Attachment, Volume, VolumeSnapshot
 from runctl.services.prices import PriceBook
 
 _GMT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_STATES = {str(s): s for s in InstanceState}
+#: The only system whose price the book has: every other pays for a licence as well, which the list price lacks
+#: (EC2 User Guide, "AMI billing information fields").
+_LINUX = "Linux/UNIX"
+_LISTED_MARKETS = (Market.ON_DEMAND, Market.SPOT)
 
 
 def parse_tags(raw: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
@@ -23,16 +25,20 @@ def parse_tags(raw: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     return {str(t.get("Key", "")): str(t.get("Value", "")) for t in raw or ()}
 
 
-def parse_time(value: Any) -> datetime:
-    """A time as botocore gives it, aware; the epoch when there is none."""
+def parse_time(value: Any) -> datetime | None:
+    """A time as botocore gives it, aware; None when there is none."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            return _NEVER
+            return None
     if not isinstance(value, datetime):
-        return _NEVER
+        return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def parse_instances(page: Mapping[str, Any], region: str, book: PriceBook) -> tuple[Instance, ...]:
@@ -48,20 +54,23 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
     """One machine, priced."""
     tags = parse_tags(raw.get("Tags"))
     kind = str(raw.get("InstanceType", ""))
-    az = str((raw.get("Placement") or {}).get("AvailabilityZone", ""))
-    market = Market.SPOT if raw.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND
-    platform = str(raw.get("PlatformDetails") or ("Windows" if raw.get("Platform") else "Linux/UNIX"))
+    placement = raw.get("Placement") or {}
+    az = str(placement.get("AvailabilityZone", ""))
+    # EC2 says nothing of the lifecycle of an on-demand machine, and "windows" or nothing of the platform.
+    market = Market(str(raw.get("InstanceLifecycle") or Market.ON_DEMAND))
+    platform = str(raw.get("PlatformDetails") or raw.get("Platform") or _LINUX)
+    # Dedicated machines and hosts have lists of their own.
+    listed = platform == _LINUX and placement.get("Tenancy", "default") == "default"
     return Instance(
         id=str(raw.get("InstanceId", "")),
         region=region,
         name=tags.get("Name", ""),
         type=kind,
-        state=_STATES.get(str((raw.get("State") or {}).get("Name")), InstanceState.PENDING),
+        state=InstanceState(str((raw.get("State") or {}).get("Name") or "")),
         market=market,
         az=az,
         launched_at=parse_time(raw.get("LaunchTime")),
-        # The book prices Linux; another system's licence would make the figure wrong, so it is unknown.
-        rate=book.instance_rate(region, kind, market, az) if platform.startswith("Linux") else None,
+        rate=book.instance_rate(region, kind, market, az) if listed and market in _LISTED_MARKETS else None,
         hardware=book.hardware(kind) or Hardware(),
         ownership=parse_ownership(tags),
         private_ip=raw.get("PrivateIpAddress"),
@@ -104,9 +113,9 @@ def _devices(raw: Mapping[str, Any]) -> tuple[BlockDevice, ...]:
 def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume:
     """One disk, priced."""
     tags = parse_tags(raw.get("Tags"))
-    size, kind = int(raw.get("Size") or 0), str(raw.get("VolumeType", ""))
+    size, kind = _number(raw.get("Size")), str(raw.get("VolumeType", ""))
     iops, throughput = raw.get("Iops"), raw.get("Throughput")
-    month, source = book.volume_usd_per_month(region, kind, size, iops, throughput)
+    month, source = (None, "") if size is None else book.volume_usd_per_month(region, kind, size, iops, throughput)
     return Volume(
         id=str(raw.get("VolumeId", "")),
         region=region,
@@ -118,7 +127,7 @@ def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume
         created_at=parse_time(raw.get("CreateTime")),
         iops=iops,
         throughput=throughput,
-        encrypted=bool(raw.get("Encrypted")),
+        encrypted=raw.get("Encrypted"),
         snapshot_id=raw.get("SnapshotId") or None,
         attachments=tuple(
             Attachment(
@@ -137,7 +146,7 @@ def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume
 def parse_snapshot(raw: Mapping[str, Any], region: str, book: PriceBook) -> VolumeSnapshot:
     """One snapshot, priced at the most it can bill."""
     tags = parse_tags(raw.get("Tags"))
-    size, tier = int(raw.get("VolumeSize") or 0), str(raw.get("StorageTier") or "standard")
+    size, tier = _number(raw.get("VolumeSize")), str(raw.get("StorageTier") or "standard")
     return VolumeSnapshot(
         id=str(raw.get("SnapshotId", "")),
         region=region,
@@ -149,7 +158,7 @@ def parse_snapshot(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volu
         created_at=parse_time(raw.get("StartTime")),
         description=str(raw.get("Description", "")),
         tier=tier,
-        usd_per_month=book.snapshot_usd_per_month(region, size, tier),
+        usd_per_month=None if size is None else book.snapshot_usd_per_month(region, size, tier),
         ownership=parse_ownership(tags),
         tags=tags,
     )
@@ -174,11 +183,10 @@ def parse_address(raw: Mapping[str, Any], region: str, book: PriceBook) -> Addre
 
 def parse_bucket(raw: Mapping[str, Any]) -> Bucket:
     """One bucket of ListBuckets."""
-    created = raw.get("CreationDate")
     return Bucket(
         name=str(raw.get("Name", "")),
         region=str(raw.get("BucketRegion") or ""),
-        created_at=None if created is None else parse_time(created),
+        created_at=parse_time(raw.get("CreationDate")),
     )
 
 
@@ -203,12 +211,13 @@ def parse_hardware(raw: Mapping[str, Any]) -> Hardware:
     """One type of DescribeInstanceTypes; what it does not say is unknown."""
     gpus = (raw.get("GpuInfo") or {}).get("Gpus") or ()
     memory = (raw.get("MemoryInfo") or {}).get("SizeInMiB")
+    counts = [g.get("Count") for g in gpus]
     gpu_mib = (gpus[0].get("MemoryInfo") or {}).get("SizeInMiB") if gpus else None
     return Hardware(
         vcpus=(raw.get("VCpuInfo") or {}).get("DefaultVCpus"),
         memory_gib=None if memory is None else memory / 1024,
         gpu_model=str(gpus[0].get("Name", "")) or None if gpus else None,
-        gpu_count=sum(g.get("Count") or 0 for g in gpus) if gpus else 0,
+        gpu_count=None if None in counts else sum(counts),
         gpu_memory_gib=None if gpu_mib is None else round(gpu_mib / 1024, 1),
         arch=next(iter((raw.get("ProcessorInfo") or {}).get("SupportedArchitectures") or ()), None),
     )

@@ -68,7 +68,7 @@ _INSTANCE = _struct(
     instanceType="InstanceType",
     instanceLifecycle="InstanceLifecycle",
     instanceState=("State", _struct(name="Name")),
-    placement=("Placement", _struct(availabilityZone="AvailabilityZone")),
+    placement=("Placement", _struct(availabilityZone="AvailabilityZone", tenancy="Tenancy")),
     launchTime="LaunchTime",
     privateIpAddress="PrivateIpAddress",
     ipAddress="PublicIpAddress",

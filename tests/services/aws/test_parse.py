@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runctl.models.instance import InstanceState, Market
+from runctl.models.snapshot import Snapshot
 from runctl.services.aws import parse
 from runctl.services.prices import PriceBook
+from runctl.store.fields import INSTANCE_FIELDS, Context
+from runctl.store.select import summary
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 BOOK = PriceBook()
 RAW = {
     "InstanceId": "i-0abc", "InstanceType": "g5.xlarge", "State": {"Name": "running"}, "InstanceLifecycle": "spot",
@@ -32,6 +36,44 @@ def test_an_instance_keeps_what_aws_said_and_gets_its_price() -> None:
 
 def test_a_windows_machine_is_not_priced_as_linux() -> None:
     assert parse.parse_instance({**RAW, "PlatformDetails": "Windows"}, "us-east-1", BOOK).rate is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"PlatformDetails": "Linux with SQL Server Standard"},
+        {"Platform": "windows"},
+        {"Placement": {"AvailabilityZone": "us-east-1a", "Tenancy": "host"}},
+        {"InstanceLifecycle": "capacity-block"},
+        {"InstanceLifecycle": "something-new"},
+    ],
+)
+def test_what_the_list_does_not_price_has_no_price(other: dict[str, object]) -> None:
+    assert parse.parse_instance(RAW, "us-east-1", BOOK).rate is not None
+    assert parse.parse_instance({**RAW, **other}, "us-east-1", BOOK).rate is None
+
+
+@pytest.mark.parametrize(("said", "shown"), [("hibernating", "hibernating"), (None, None)])
+def test_a_state_nobody_here_knows_is_shown_as_aws_said_it_and_not_billed_as_known(
+    said: str | None, shown: str | None
+) -> None:
+    machine = parse.parse_instance({**RAW, "State": {"Name": said}}, "us-east-1", BOOK)
+    assert (machine.bills, machine.usd_per_hour, machine.uptime_s(NOW)) == (False, None, None)
+    context = Context(NOW, Snapshot(instances=(machine,)))
+    assert INSTANCE_FIELDS.to_json(machine, context)["state"] == shown
+    figures = summary(context)
+    assert (figures.burn_usd_per_hour, figures.burn_unpriced, figures.instances_running) == (0, 1, 0)
+
+
+def test_what_aws_does_not_say_is_unknown_never_nought_and_never_1970() -> None:
+    disk = parse.parse_volume({"VolumeId": "vol-1", "VolumeType": "gp3", "State": "creating"}, "us-east-1", BOOK)
+    copy = parse.parse_snapshot({"SnapshotId": "snap-1"}, "us-east-1", BOOK)
+    machine = parse.parse_instance({**RAW, "LaunchTime": "soon"}, "us-east-1", BOOK)
+    assert (disk.size_gib, disk.usd_per_month, disk.created_at, disk.encrypted) == (None, None, None, None)
+    assert (copy.size_gib, copy.usd_per_month, copy.created_at) == (None, None, None)
+    assert (machine.launched_at, machine.usd_since_launch(NOW), machine.usd_per_hour is None) == (None, None, False)
+    figures = summary(Context(NOW, Snapshot(volumes=(disk,), snapshots=(copy,))))
+    assert (figures.burn_unpriced, figures.storage_unpriced, figures.volumes_unattached) == (2, 2, 0)
 
 
 @pytest.mark.parametrize("missing", RAW)
@@ -87,3 +129,4 @@ def test_a_type_aws_describes_is_hardware() -> None:
     hardware = parse.parse_hardware(raw)
     assert (hardware.vcpus, hardware.memory_gib, hardware.gpu_model, hardware.gpu_count) == (4, 16, "X1", 2)
     assert parse.parse_hardware({}).vcpus is None
+    assert parse.parse_hardware({"GpuInfo": {"Gpus": [{"Name": "X1"}]}}).gpu_count is None
