@@ -156,9 +156,13 @@ def _expired_s(machine: Instance, now: datetime) -> float | None:
     return (now - (at if at.tzinfo else at.replace(tzinfo=UTC))).total_seconds()
 
 
+def _age_s(made: datetime | None, seen: Seen) -> float | None:
+    return None if made is None else (seen.now - made).total_seconds()
+
+
 def _volume(volume: Volume, seen: Seen, rules: CleanupRules) -> Iterator[Step]:
-    age_s = (seen.now - volume.created_at).total_seconds()
-    if volume.attachments or volume.state != "available" or age_s < rules.unattached_s:
+    age_s = _age_s(volume.created_at, seen)
+    if not volume.unattached or age_s is None or age_s < rules.unattached_s:
         return
     before = None
     if rules.snapshot_first and not _saved(volume, seen):
@@ -175,15 +179,18 @@ def _saved(volume: Volume, seen: Seen) -> bool:
     snapshot of the last hour is believed.
     """
     recent = seen.now - timedelta(hours=1)
-    return any(s.volume_id == volume.id and s.state == "completed" and s.created_at >= recent for s in seen.snapshots)
+    return any(
+        s.volume_id == volume.id and s.state == "completed" and s.created_at is not None and s.created_at >= recent
+        for s in seen.snapshots
+    )
 
 
 def _snapshots(seen: Seen, rules: CleanupRules) -> Iterator[Step]:
     living = {v.id for v in seen.volumes}
     for snapshot in _ours(seen.snapshots, seen):
-        age_s = (seen.now - snapshot.created_at).total_seconds()
+        age_s = _age_s(snapshot.created_at, seen)
         orphan = snapshot.region in seen.complete and snapshot.volume_id not in living
-        if snapshot.state == "completed" and orphan and age_s >= rules.snapshot_s:
+        if snapshot.state == "completed" and orphan and age_s is not None and age_s >= rules.snapshot_s:
             reason = f"its volume {snapshot.volume_id} is gone, {format_duration(age_s)} old"
             yield Step(Verb.DELETE, Kind.SNAPSHOT, snapshot, reason, "snapshot-orphan", None, snapshot.usd_per_month)
 

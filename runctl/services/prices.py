@@ -76,12 +76,19 @@ class PriceBook:
         return tuple(sorted(r for r, types in _shipped()["regions"].items() if instance_type in types))
 
     def volume_usd_per_month(
-        self, region: str, volume_type: str, size_gib: int, iops: int | None = None, throughput: int | None = None
+        self,
+        region: str,
+        volume_type: str,
+        size_gib: int | None,
+        iops: int | None = None,
+        throughput: int | None = None,
     ) -> tuple[float | None, str]:
         """USD per month of a volume with what is provisioned beyond the baseline, and the source.
 
         One unknown component makes the whole unknown: half a price is a wrong price.
         """
+        if size_gib is None:
+            return None, ""
         parts = [self._times(region, f"ebs.{volume_type}", size_gib)]
         if volume_type == "gp3":
             parts.append(self._times(region, "ebs.gp3-iops", (iops or GP3_FREE_IOPS) - GP3_FREE_IOPS))
@@ -97,9 +104,9 @@ class PriceBook:
             return None, ""  # magnetic volumes also bill each request, which nobody counts
         return (None, "") if None in parts else (sum(p for p in parts if p is not None), "storage")
 
-    def snapshot_usd_per_month(self, region: str, size_gib: int, tier: str = "standard") -> float | None:
+    def snapshot_usd_per_month(self, region: str, size_gib: int | None, tier: str = "standard") -> float | None:
         """The most a snapshot can bill a month: its volume's full size (blocks shared with others bill once)."""
-        return self._times(region, f"ebs-snapshot.{tier}", size_gib)
+        return None if size_gib is None else self._times(region, f"ebs-snapshot.{tier}", size_gib)
 
     def address_usd_per_hour(self, region: str) -> float | None:
         """USD per hour of one public IPv4 address."""

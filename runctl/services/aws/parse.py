@@ -97,8 +97,7 @@ def _stopped_at(raw: Mapping[str, Any]) -> datetime | None:
     found = _GMT.search(str(raw.get("StateTransitionReason") or ""))
     if found is None or str((raw.get("State") or {}).get("Name")) not in ("stopping", "stopped", "terminated"):
         return None
-    at = parse_time(found[1])
-    return None if at == _NEVER else at
+    return parse_time(found[1])
 
 
 def _devices(raw: Mapping[str, Any]) -> tuple[BlockDevice, ...]:
@@ -115,7 +114,7 @@ def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume
     tags = parse_tags(raw.get("Tags"))
     size, kind = _number(raw.get("Size")), str(raw.get("VolumeType", ""))
     iops, throughput = raw.get("Iops"), raw.get("Throughput")
-    month, source = (None, "") if size is None else book.volume_usd_per_month(region, kind, size, iops, throughput)
+    month, source = book.volume_usd_per_month(region, kind, size, iops, throughput)
     return Volume(
         id=str(raw.get("VolumeId", "")),
         region=region,
@@ -158,7 +157,7 @@ def parse_snapshot(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volu
         created_at=parse_time(raw.get("StartTime")),
         description=str(raw.get("Description", "")),
         tier=tier,
-        usd_per_month=None if size is None else book.snapshot_usd_per_month(region, size, tier),
+        usd_per_month=book.snapshot_usd_per_month(region, size, tier),
         ownership=parse_ownership(tags),
         tags=tags,
     )

@@ -69,6 +69,8 @@ def advise(
         now: the time.
         use: what it is for, when the person said so.
     """
+    if volume.size_gib is None:
+        return tuple(_waste(volume, machine, now))  # nothing can be reckoned from a size that nobody knows
     if use is not None:
         found = list(_for_use(volume, book, use))
     else:
@@ -79,7 +81,7 @@ def advise(
 
 def _waste(volume: Volume, machine: Instance | None, now: datetime) -> Iterable[Advice]:
     delete = f"runctl volumes snapshot {volume.id} && runctl volumes delete {volume.id}"
-    if volume.attached_to is None and volume.state == "available":
+    if volume.unattached and volume.created_at is not None:
         age_s = (now - volume.created_at).total_seconds()
         if age_s >= _UNATTACHED_AFTER_S:
             # AWS does not tell since when a disk is free; its age is the most that can be said.
@@ -122,16 +124,20 @@ def _gp3_as_fast(size_gib: int, iops: int, throughput: int) -> Shape | None:
 
 def _cheaper(volume: Volume, book: PriceBook) -> Iterable[Advice]:
     """The same speed on another type, where it costs less."""
+    size_gib = shape_of(volume).size_gib
     if volume.type == "gp2":
-        iops = min(max(100, _GP2_IOPS_PER_GIB * volume.size_gib), _GP2_IOPS_MOST)
+        iops = min(max(100, _GP2_IOPS_PER_GIB * size_gib), _GP2_IOPS_MOST)
         # Small disks reach their ceiling only in bursts; gp3's own baseline is above what they sustain.
-        throughput = _GP2_THROUGHPUT if volume.size_gib >= 1_000 else GP3_FREE_THROUGHPUT
-        rule, shape = "gp2-to-gp3", _gp3_as_fast(volume.size_gib, iops, throughput)
+        throughput = _GP2_THROUGHPUT if size_gib >= 1_000 else GP3_FREE_THROUGHPUT
+        rule, shape = "gp2-to-gp3", _gp3_as_fast(size_gib, iops, throughput)
         if shape is not None and (saves := _saving(volume, book, shape)) is not None and saves < LEAST_SAVING_USD:
-            shape = _gp3_as_fast(volume.size_gib, iops, GP3_FREE_THROUGHPUT)
+            shape = _gp3_as_fast(size_gib, iops, GP3_FREE_THROUGHPUT)
     elif volume.type in ("io1", "io2") and volume.iops is not None:
         # io1 reaches 1,000 MiB/s at 64,000 IOPS and 500 below 32,000 (EBS User Guide, "Provisioned IOPS SSD volumes").
-        rule, shape = "io-to-gp3", _gp3_as_fast(volume.size_gib, volume.iops, 500 if volume.iops < 32_000 else 1_000)
+        rule, shape = (
+            "io-to-gp3",
+            _gp3_as_fast(size_gib, volume.iops, 500 if volume.iops < 32_000 else 1_000),
+        )
     else:
         return
     if shape is None:
@@ -152,7 +158,7 @@ def _provisioned(volume: Volume, book: PriceBook) -> Iterable[Advice]:
     extra = (volume.iops or 0) > GP3_FREE_IOPS or (volume.throughput or 0) > GP3_FREE_THROUGHPUT
     if not extra:
         return
-    plain = Shape(volume.size_gib, "gp3", GP3_FREE_IOPS, GP3_FREE_THROUGHPUT)
+    plain = Shape(shape_of(volume).size_gib, "gp3", GP3_FREE_IOPS, GP3_FREE_THROUGHPUT)
     saves = _saving(volume, book, plain)
     if saves is not None and saves < LEAST_SAVING_USD:
         return
@@ -179,7 +185,7 @@ def recommended(use: Use, size_gib: int) -> Shape:
 
 
 def _for_use(volume: Volume, book: PriceBook, use: Use) -> Iterable[Advice]:
-    shape = recommended(use, volume.size_gib)
+    shape = recommended(use, shape_of(volume).size_gib)
     if shape == shape_of(volume):
         return
     reason = f"for {use}: {describe(shape)} instead of {describe(shape_of(volume))}"

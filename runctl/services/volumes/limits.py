@@ -69,7 +69,13 @@ class Shape:
 
 
 def shape_of(volume: Volume) -> Shape:
-    """The shape that a volume has, with only those figures that its type lets one choose."""
+    """The shape that a volume has, with only those figures that its type lets one choose.
+
+    Raises:
+        InputError: AWS did not say its size.
+    """
+    if volume.size_gib is None:
+        raise InputError(f"{volume.id}: AWS does not say how large it is", allowed="a volume whose size is known")
     limits = LIMITS.get(volume.type)
     return Shape(
         volume.size_gib,

@@ -114,3 +114,8 @@ def test_advice_for_a_use() -> None:
 
 def test_what_lies_about_unused_is_not_made_cheaper_as_well() -> None:
     assert only(advise(disk(type="gp2", iops=300, throughput=None), None, BOOK, NOW)).rule == "unattached"
+
+
+def test_nothing_is_reckoned_from_a_size_that_aws_did_not_say() -> None:
+    assert advise(disk(size_gib=None, usd_per_month=None, type="gp2"), machine(), BOOK, NOW) == ()
+    assert advise(disk(size_gib=None, usd_per_month=None), machine(), BOOK, NOW, Use.ARCHIVE) == ()
