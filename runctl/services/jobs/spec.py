@@ -82,6 +82,18 @@ class Checkpoints(_Model):
             fields.parse_best(self.best)
         return self
 
+    def to_record(self) -> record.CheckpointRule:
+        """Its part of `spec.json`."""
+        metric, mode = fields.parse_best(self.best) if self.best else (None, "min")
+        return {
+            "dir": self.dir,
+            "pattern": self.pattern,
+            "keep": self.keep,
+            "best_metric": metric,
+            "best_mode": mode,
+            "stable_s": self.stable,
+        }
+
 
 class Limits(_Model):
     """What ends the job by itself; enforced on the machine."""
@@ -91,6 +103,16 @@ class Limits(_Model):
     idle: Ttl | None = 1800.0
     grace: Span = 120.0
     upload: Span = 1800.0
+
+    def to_record(self) -> record.Limits:
+        """Its part of `spec.json`."""
+        return {
+            "budget_usd": self.budget,
+            "ttl_s": self.ttl,
+            "idle_s": self.idle,
+            "grace_s": self.grace,
+            "upload_s": self.upload,
+        }
 
 
 class Retry(_Model):
@@ -154,7 +176,6 @@ class Job(_Model):
             code: the archive.
             env: the values of `env_from`.
         """
-        best = fields.parse_best(self.checkpoints.best) if self.checkpoints.best else (None, "min")
         return {
             "v": record.VERSION,
             "id": job,
@@ -168,23 +189,10 @@ class Job(_Model):
             "code": code,
             "data": [{"source": d.source, "target": d.target} for d in self.data],
             "outputs": list(self.outputs),
-            "checkpoints": {
-                "dir": self.checkpoints.dir,
-                "pattern": self.checkpoints.pattern,
-                "keep": self.checkpoints.keep,
-                "best_metric": best[0],
-                "best_mode": best[1],
-                "stable_s": self.checkpoints.stable,
-            },
+            "checkpoints": self.checkpoints.to_record(),
             "metrics_file": self.metrics_file,
             "dependencies": self.dependencies,
-            "limits": {
-                "budget_usd": self.limits.budget,
-                "ttl_s": self.limits.ttl,
-                "idle_s": self.limits.idle,
-                "grace_s": self.limits.grace,
-                "upload_s": self.limits.upload,
-            },
+            "limits": self.limits.to_record(),
             "retry": {
                 "max_attempts": self.retry.attempts,
                 "on_interruption": self.retry.interruption,
