@@ -82,6 +82,11 @@ def journal_file(env: Mapping[str, str] | None = None) -> Path:
     return state_dir(env) / "journal.jsonl"
 
 
+def plans_dir(env: Mapping[str, str] | None = None) -> Path:
+    """Where plans are kept, so that one cut off half-way can be resumed."""
+    return state_dir(env) / "plans"
+
+
 def ledger_file(env: Mapping[str, str] | None = None) -> Path:
     """The SQLite file of state intervals and prices."""
     return state_dir(env) / "ledger.sqlite3"

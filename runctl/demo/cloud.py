@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -167,6 +167,11 @@ class DemoCloud:
         ids: list[str] = self.control.post("bulk", count=count, region=region)
         return ids
 
+    def build(self, machines: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+        """Add machines and disks (fields of `fleet.MachinePlan`, `disks.VolumePlan`); the machines' ids, in order."""
+        ids: list[str] = self.control.post("build", machines=list(machines), volumes=list(volumes))
+        return ids
+
     def interrupt(self, instance_id: str, region: str = "us-east-1", notice_s: float = 120.0) -> None:
         """Announce a spot interruption; it comes `notice_s` demo seconds later."""
         self.control.post("interrupt", region=region, instance_id=instance_id, notice_s=notice_s)
@@ -190,6 +195,10 @@ class DemoCloud:
     def mutating_calls(self) -> dict[tuple[str, str, str], int]:
         """The calls since then that could change something: everything but reads."""
         return {t: n for t, n in self.calls().items() if not t[1].startswith(READS)}
+
+    def changes(self) -> list[tuple[str, str, list[str]]]:
+        """(operation, region, ids of the resources it names) of each such call since then, in order."""
+        return [(o, r, ids) for _, o, r, ids in self.control.post("changes")]
 
     def paid_calls(self) -> dict[tuple[str, str, str], int]:
         """The calls since then that AWS would bill by the request."""

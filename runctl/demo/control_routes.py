@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runctl.demo import fleet, seed
+from runctl.demo.disks import VolumePlan
 from runctl.demo.faults import fault_from
 from runctl.demo.gateway import spot
 from runctl.demo.story import begin_story
@@ -34,6 +35,7 @@ def start_fleet(edge: Edge, name: str, number: int, speed: float | None = None) 
     edge.skew_s = 0.0
     machines = seed.reset(edge.world, plan, number, speed)
     edge.calls.clear()
+    edge.changes.clear()
     if name == "lively":
         begin_story(edge.world, machines)
 
@@ -57,7 +59,21 @@ def _calls(edge: Edge, body: dict[str, Any]) -> Any:
     counted = [[*target, number] for target, number in sorted(edge.calls.items())]
     if body.get("clear"):
         edge.calls.clear()
+        edge.changes.clear()
     return counted
+
+
+def _changes(edge: Edge, body: dict[str, Any]) -> Any:
+    del body
+    return [[*target, ids] for target, ids in edge.changes]
+
+
+def _build(edge: Edge, body: dict[str, Any]) -> Any:
+    plan = fleet.FleetPlan(
+        machines=tuple(fleet.MachinePlan(**m) for m in body.get("machines", ())),
+        volumes=tuple(VolumePlan(**v) for v in body.get("volumes", ())),
+    )
+    return [i.id for i in seed.build(edge.world, plan)]
 
 
 def _faults(edge: Edge, body: dict[str, Any]) -> Any:
@@ -97,7 +113,9 @@ def _timings(edge: Edge, body: dict[str, Any]) -> Any:
 _ROUTES: dict[str, Callable[[Edge, dict[str, Any]], Any]] = {
     "reset": _reset,
     "advance": _advance,
+    "build": _build,
     "bulk": _bulk,
+    "changes": _changes,
     "calls": _calls,
     "faults": _faults,
     "interrupt": _interrupt,

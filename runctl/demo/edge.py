@@ -20,9 +20,10 @@ from email.utils import format_datetime
 from typing import Any
 
 from runctl.demo import control_routes
+from runctl.demo.cloud import READS
 from runctl.demo.faults import Fault, FaultRules, error_reply, protocol_of, reply_of
 from runctl.demo.gateway.calls import AwsError
-from runctl.demo.requests import Target, identify
+from runctl.demo.requests import Target, identify, named_in
 from runctl.demo.world import World
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -46,6 +47,8 @@ class Edge:
         self.faults = faults
         self.skew_s = 0.0
         self.calls: Counter[Target] = Counter()
+        #: Every request that is no read, in order, with the resources that it names.
+        self.changes: list[tuple[Target, list[str]]] = []
         self._cloud = cloud
         self._extra = extra
         self._count_lock = threading.Lock()
@@ -62,6 +65,8 @@ class Edge:
         target = identify(environ, body)
         with self._count_lock:
             self.calls[target] += 1
+            if not target.operation.startswith(READS):
+                self.changes.append((target, named_in(body)))
         delay, fault = self.faults.for_request(target)
         if delay:
             self.faults.released.wait(delay)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 _SCOPE = re.compile(r"Credential=[^/,]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_RESOURCE = re.compile(r"\b(?:i|vol|snap|eipalloc|sir)-[0-9a-z]{8,17}\b")
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>\w+)")
 
 
@@ -27,6 +28,11 @@ def identify(environ: dict[str, Any], body: bytes) -> Target:
         parts = query["X-Amz-Credential"][0].split("/")
         service, region = (parts[3], parts[2]) if len(parts) == 5 else ("?", "?")
     return Target(service, _operation(environ, service, query, body), region)
+
+
+def named_in(body: bytes) -> list[str]:
+    """Ids of machines, disks, snapshots, addresses and spot requests in a request, each once, sorted."""
+    return sorted(set(_RESOURCE.findall(body.decode("utf-8", "replace"))))
 
 
 def _operation(environ: dict[str, Any], service: str, query: dict[str, list[str]], body: bytes) -> str:

@@ -66,15 +66,16 @@ def add_machine(world: World, plan: MachinePlan) -> Any:
     """Launch one planned machine, with its tags, request and role, in its state."""
     backend = ec2_of(plan.region, ACCOUNT)
     tags = ({"Name": plan.name} if plan.name else {}) | plan.tags
+    image = image_for(plan.region, plan.type)
     reservation = backend.run_instances(
-        image_for(plan.region, plan.type), 1, None, [],
+        image, 1, None, [],
         # "default" spares two walks over all offerings: the plan names types and zones that exist.
         instance_type=plan.type, is_instance_type_default=True, region_name=plan.region,
         subnet_id=_default_subnet(backend, plan.az), associate_public_ip=True,
         key_name=None, security_group_ids=[], nics=[], tags={"instance": tags, "volume": tags},
         disable_api_termination=plan.termination_protected, client_token="",
         instance_market_options="spot" if plan.market == "spot" else {},
-        block_device_mappings=[{"DeviceName": "/dev/sda1", "Ebs": {
+        block_device_mappings=[{"DeviceName": backend.amis[image].root_device_name, "Ebs": {
             "VolumeSize": plan.root_gib, "VolumeType": plan.root_type, "DeleteOnTermination": True}}],
         metadata_options={"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
     )  # fmt: skip

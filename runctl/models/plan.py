@@ -31,6 +31,7 @@ class Verb(StrEnum):
     TAG = "tag"
     ADOPT = "adopt"
     RUN = "run"
+    PROBE = "probe"
     SHELL = "shell"
     CREATE = "create"
     RESTORE = "restore"

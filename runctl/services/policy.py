@@ -30,18 +30,19 @@ DESTRUCTIVE = frozenset(
 ALLOWED_WHEN_PROTECTED = frozenset(
     {
         Verb.LAUNCH, Verb.START, Verb.EXTEND, Verb.TAG, Verb.ADOPT, Verb.SHELL, Verb.CREATE, Verb.RESTORE, Verb.ATTACH,
-        Verb.SNAPSHOT,
+        Verb.SNAPSHOT, Verb.PROBE,
     }
 )  # fmt: skip
 #: What the tag `runctl:protected` (or important, persistent) still allows on the resource that carries it. Changing
 #: tags is not among them, or protection would be one command away from gone.
 ALLOWED_ON_PROTECTED = frozenset(
-    {Verb.START, Verb.EXTEND, Verb.ADOPT, Verb.SHELL, Verb.ATTACH, Verb.SNAPSHOT, Verb.RUN}
+    {Verb.START, Verb.EXTEND, Verb.ADOPT, Verb.SHELL, Verb.ATTACH, Verb.SNAPSHOT, Verb.RUN, Verb.PROBE}
 )
 _MAKES = frozenset({Verb.LAUNCH, Verb.CREATE})
 _ENDS_WORK = frozenset({Verb.STOP, Verb.REBOOT, Verb.TERMINATE})
 _NEEDS_AGE = frozenset({Verb.STOP, Verb.TERMINATE, Verb.DELETE, Verb.ABORT})
-_GONE = (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED)
+#: States of a machine that is no more.
+GONE = (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED)
 
 
 def judge(case: Case) -> tuple[Refusal, ...]:
@@ -177,11 +178,12 @@ _MACHINE_STATES = {
     Verb.STOP: (InstanceState.RUNNING,),
     Verb.REBOOT: (InstanceState.RUNNING,),
     Verb.RUN: (InstanceState.RUNNING,),
+    Verb.PROBE: (InstanceState.RUNNING,),
     Verb.SHELL: (InstanceState.RUNNING,),
-    Verb.TERMINATE: tuple(s for s in InstanceState if s not in _GONE),
-    Verb.EXTEND: tuple(s for s in InstanceState if s not in _GONE),
-    Verb.TAG: tuple(s for s in InstanceState if s not in _GONE),
-    Verb.ADOPT: tuple(s for s in InstanceState if s not in _GONE),
+    Verb.TERMINATE: tuple(s for s in InstanceState if s not in GONE),
+    Verb.EXTEND: tuple(s for s in InstanceState if s not in GONE),
+    Verb.TAG: tuple(s for s in InstanceState if s not in GONE),
+    Verb.ADOPT: tuple(s for s in InstanceState if s not in GONE),
 }
 
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runctl import __version__, paths
 from runctl.clock import SystemClock
@@ -25,11 +25,15 @@ from runctl.services.aws.retry import Retrier
 from runctl.services.transfer.sigv4 import Keys
 from runctl.services.transfer.site import Profile, StaticCredentials, find_credentials
 
+if TYPE_CHECKING:  # listings change nothing, and `--once` counts milliseconds
+    from runctl.services.permit import Permit, Request
+
 #: Where calls without a region go; STS and S3 answer for the whole account there.
 HOME_REGION = "us-east-1"
 #: After finding no credentials, nobody looks again for this long: asking a machine's metadata takes seconds.
 _LOOK_AGAIN_S = 5.0
-_READS = ("Describe", "Get", "List", "Head", "Search", "Lookup")
+#: Names of operations that change nothing begin so; an allowlist, so that a new one is a change until proven otherwise.
+READS = ("Describe", "Get", "List", "Head", "Search", "Lookup")
 #: Changes that may be sent twice: the second finds done what the first did.
 _REPEATABLE = frozenset({
     "TerminateInstances", "StartInstances", "StopInstances", "CreateTags", "DeleteTags", "DeleteVolume",
@@ -180,11 +184,36 @@ class AwsSession:
         return self.retrier.call(service, region, lambda: lane.call(operation, parameters, self.profile))
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """One call by its API name ("DescribeInstances"), retried as its error and its effect allow.
+        """One reading call by its API name ("DescribeInstances"), retried as its error allows.
 
         Raises:
-            CloudError: what went wrong, classified.
+            CloudError: what went wrong, classified;
+            ForbiddenError: it is not a reading call: changes go through `change`.
         """
+        if not operation.startswith(READS):
+            from runctl.services.permit import ForbiddenError
+
+            raise ForbiddenError(f"{service}:{operation} changes something; it needs a permit")
+        return self._sent(service, operation, region, parameters, repeatable=True)
+
+    def change(self, request: Request, permit: Permit) -> dict[str, Any]:
+        """One permitted change, made again only where a second time does no harm.
+
+        Raises:
+            CloudError: what went wrong, classified;
+            ForbiddenError: the permit does not cover it, or the settings forbid it under this profile.
+        """
+        from runctl.services.permit import check
+
+        rules = self.settings.rules(self.profile)
+        read_only = self.settings.is_read_only(self.profile)
+        check(permit, request, read_only=read_only, protected=rules.protected)
+        repeatable = request.operation in _REPEATABLE or "ClientToken" in request.parameters
+        return self._sent(request.service, request.operation, request.region, request.parameters, repeatable=repeatable)
+
+    def _sent(
+        self, service: str, operation: str, region: str, parameters: Mapping[str, Any], *, repeatable: bool
+    ) -> dict[str, Any]:
         client = self.client(service, region)
         method = getattr(client, _python_name(operation))
 
@@ -192,7 +221,6 @@ class AwsSession:
             with aws_call(service, operation, region, self.profile):
                 return dict(method(**parameters))
 
-        repeatable = operation.startswith(_READS) or operation in _REPEATABLE or "ClientToken" in parameters
         return self.retrier.call(service, region, once, repeatable=repeatable)
 
     def pages(

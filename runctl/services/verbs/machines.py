@@ -1,0 +1,204 @@
+"""Start, stop, reboot and terminate machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from runctl.errors import CloudError, CredentialsError
+from runctl.format import format_duration
+from runctl.models.instance import BlockDevice, Instance, InstanceState, Market
+from runctl.models.plan import Kind, PlanItem, Verb
+from runctl.models.volume import Volume
+from runctl.services.case import Around
+from runctl.services.instance_store import has_instance_store
+from runctl.services.policy import job_on
+from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
+
+#: Hours a month bills, as AWS's own calculators count.
+HOURS_A_MONTH = 730.0
+
+
+def read_machines(ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[str, Any]) -> Mapping[str, Live]:
+    """Machines with their jobs: what most verbs need."""
+    del parameters
+    return {m.id: Live(m, Around(job=ground.jobs(m))) for m in ground.cloud.find_instances(region, ids=ids)}
+
+
+def read_with_disks(
+    ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[str, Any]
+) -> Mapping[str, Live]:
+    """Machines with their jobs, disks and termination protection: what terminating needs."""
+    del parameters
+    machines = ground.cloud.find_instances(region, ids=ids)
+    disks = _disks_of(ground, region, [m.id for m in machines])
+    return {m.id: Live(m, _around(ground, m, disks)) for m in machines}
+
+
+def _disks_of(ground: Ground, region: str, ids: Sequence[str]) -> tuple[Volume, ...] | None:
+    """The disks of some machines, None when they cannot be read."""
+    if not ids:
+        return ()
+    try:
+        return ground.cloud.find_volumes(region, attached_to=ids)
+    except CredentialsError:
+        raise
+    except CloudError:
+        return None
+
+
+def _around(ground: Ground, machine: Instance, disks: tuple[Volume, ...] | None) -> Around:
+    """What concerns one machine. Disks that a machine names and nobody could describe are unread, not absent."""
+    own = None if disks is None else tuple(d for d in disks if any(a.instance_id == machine.id for a in d.attachments))
+    named = {d.volume_id for d in machine.devices if d.volume_id}
+    if own is not None and named - {d.id for d in own}:
+        own = None
+    return Around(
+        job=ground.jobs(machine),
+        disks=own,
+        termination_protected=ground.cloud.termination_protected(machine.region, machine.id),
+    )
+
+
+def tell_machine(live: Live, now: datetime) -> dict[str, str]:
+    """What a person wants to see beside a machine."""
+    machine = _machine(live)
+    ownership = machine.ownership
+    job = job_on(machine, live.around)
+    facts = {
+        "type": machine.type,
+        "state": machine.state.value,
+        "market": machine.market.value,
+        "az": machine.az,
+        "owner": ownership.owner or "",
+        "project": ownership.project or "",
+        "job": job.id if job else "",
+        "age": format_duration((now - machine.launched_at).total_seconds()),
+        "expires": ownership.ttl or "",
+    }
+    return {k: v for k, v in facts.items() if v}
+
+
+def _machine(live: Live) -> Instance:
+    if not isinstance(live.resource, Instance):
+        raise TypeError(f"a machine was expected, not {live.resource!r}")
+    return live.resource
+
+
+def _lost_work(live: Live) -> Iterator[str]:
+    job = job_on(_machine(live), live.around)
+    if job is not None and job.running is not False and _machine(live).bills:
+        age = job.checkpoint_age_s
+        saved = "no complete checkpoint is known" if age is None else f"newest checkpoint {format_duration(age)} old"
+        yield f"the run of job {job.id} ({saved})"
+
+
+def _lost_memory(machine: Instance) -> Iterator[str]:
+    known = has_instance_store(machine.type)
+    if machine.bills and known is not False:
+        yield "what is on its instance store" if known else "what is on its instance store, if it has one"
+
+
+def _disk_name(device: BlockDevice, disks: tuple[Volume, ...] | None) -> str:
+    disk = next((d for d in disks or () if d.id == device.volume_id), None)
+    size = f"{disk.size_gib} GiB {disk.type}, " if disk else ""
+    return f"disk {device.volume_id} ({size}{device.device})"
+
+
+def _told_start(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
+    machine = _machine(live)
+    rate = machine.rate.usd if machine.rate else None
+    return Told(
+        tell_machine(live, now), (), "stop ends it again", rate, None if rate is None else -rate * HOURS_A_MONTH
+    )
+
+
+def _told_stop(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
+    machine = _machine(live)
+    lost = [*_lost_work(live), *_lost_memory(machine)]
+    if machine.public_ip:
+        lost.append(f"its public address {machine.public_ip}, unless it is an Elastic IP")
+    return Told(
+        tell_machine(live, now), tuple(lost), "start brings it back; its disks stay and bill", machine.usd_per_hour,
+        _a_month(machine.usd_per_hour),
+    )  # fmt: skip
+
+
+def _told_reboot(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
+    about, hourly = tell_machine(live, now), _machine(live).usd_per_hour
+    return Told(about, tuple(_lost_work(live)), "it comes back by itself", hourly, 0.0)
+
+
+def _told_terminate(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
+    machine, disks = _machine(live), live.around.disks
+    dying = [d for d in machine.devices if d.delete_on_termination and d.volume_id]
+    staying = [d for d in machine.devices if not d.delete_on_termination and d.volume_id]
+    lost = [*_lost_work(live), *(_disk_name(d, disks) for d in dying), *_lost_memory(machine)]
+    saved = [_a_month(machine.usd_per_hour)]
+    prices = {d.id: d.usd_per_month for d in disks or ()}
+    saved += [prices.get(d.volume_id) for d in dying]
+    kept = "only what its disks keep: " + ", ".join(_disk_name(d, disks) for d in staying) if staying else ""
+    known = [s for s in saved if s is not None]
+    return Told(
+        tell_machine(live, now), tuple(lost), kept, machine.usd_per_hour,
+        sum(known) if len(known) == len(saved) else None,
+    )  # fmt: skip
+
+
+def _a_month(hourly: float | None) -> float | None:
+    return None if hourly is None else hourly * HOURS_A_MONTH
+
+
+def _call(operation: str) -> Callable[[Task], Done]:
+    """One call with the machine's id; EC2 answers with the states it found and left."""
+
+    def run(task: Task) -> Done:
+        answer = task.send("ec2", operation, InstanceIds=[task.item.id])
+        for changed in answer.get("StoppingInstances") or answer.get("StartingInstances") or ():
+            before = (changed.get("PreviousState") or {}).get("Name", "")
+            if before in ("stopped", "stopping") and operation == "StopInstances":
+                return Done(reason=f"already {before}")
+        return Done()
+
+    return run
+
+
+def _terminate(task: Task) -> Done:
+    """A persistent spot request would start the machine again, so that one is cancelled first."""
+    machine = _machine(task.live)
+    if machine.market is Market.SPOT and machine.spot_request_id and _comes_again(task, machine.spot_request_id):
+        task.send("ec2", "CancelSpotInstanceRequests", SpotInstanceRequestIds=[machine.spot_request_id])
+    task.send("ec2", "TerminateInstances", InstanceIds=[task.item.id])
+    return Done()
+
+
+def _comes_again(task: Task, request_id: str) -> bool:
+    wanted = [{"Name": "spot-instance-request-id", "Values": [request_id]}]
+    answer = task.ground.cloud.ask("ec2", "DescribeSpotInstanceRequests", task.item.region, Filters=wanted)
+    return any(r.get("Type") == "persistent" for r in answer.get("SpotInstanceRequests") or ())
+
+
+def command(verb: str, item: PlanItem) -> str:
+    """The command line that does a verb to the same machine."""
+    return f"runctl instances {verb} {item.id} --region {item.region}"
+
+
+def _undo_stop(item: PlanItem, live: Live) -> str:
+    del live
+    return command("start", item)
+
+
+def _undo_start(item: PlanItem, live: Live) -> str:
+    """Stop, unless it was running all the time."""
+    resource = live.resource
+    was_up = isinstance(resource, Instance) and resource.state is InstanceState.RUNNING
+    return "" if was_up else command("stop", item)
+
+
+ROWS = (
+    Row(Verb.START, Kind.INSTANCE, read_machines, _call("StartInstances"), _told_start, inverse=_undo_start),
+    Row(Verb.STOP, Kind.INSTANCE, read_machines, _call("StopInstances"), _told_stop, inverse=_undo_stop),
+    Row(Verb.REBOOT, Kind.INSTANCE, read_machines, _call("RebootInstances"), _told_reboot, repeatable=False),
+    Row(Verb.TERMINATE, Kind.INSTANCE, read_with_disks, _terminate, _told_terminate, gone_is_done=True),
+)  # fmt: skip
