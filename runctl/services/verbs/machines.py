@@ -74,7 +74,7 @@ def tell_machine(live: Live, now: datetime) -> dict[str, str]:
         "owner": ownership.owner or "",
         "project": ownership.project or "",
         "job": job.id if job else "",
-        "age": format_duration((now - machine.launched_at).total_seconds()),
+        "age": format_duration((now - machine.launched_at).total_seconds() if machine.launched_at else None),
         "expires": ownership.ttl or "",
     }
     return {k: v for k, v in facts.items() if v}
@@ -88,7 +88,7 @@ def _machine(live: Live) -> Instance:
 
 def _lost_work(live: Live) -> Iterator[str]:
     job = job_on(_machine(live), live.around)
-    if job is not None and job.running is not False and _machine(live).bills:
+    if job is not None and job.running is not False and _machine(live).may_bill:
         age = job.checkpoint_age_s
         saved = "no complete checkpoint is known" if age is None else f"newest checkpoint {format_duration(age)} old"
         yield f"the run of job {job.id} ({saved})"
@@ -96,7 +96,7 @@ def _lost_work(live: Live) -> Iterator[str]:
 
 def _lost_memory(machine: Instance) -> Iterator[str]:
     known = has_instance_store(machine.type)
-    if machine.bills and known is not False:
+    if machine.may_bill and known is not False:
         yield "what is on its instance store" if known else "what is on its instance store, if it has one"
 
 
