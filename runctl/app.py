@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any, ClassVar
 
 from textual import on
@@ -19,14 +20,8 @@ from runctl.keymap import build_keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
-from runctl.screens.cost import CostScreen
 from runctl.screens.global_actions import GlobalActions
-from runctl.screens.instances import InstancesScreen
-from runctl.screens.jobs import JobsScreen
-from runctl.screens.palette import ActionProvider
-from runctl.screens.s3 import S3Screen
 from runctl.screens.view import is_signed_out
-from runctl.screens.volumes import VolumesScreen
 from runctl.session import Connect, Session
 from runctl.terminal.clipboard import is_remote
 from runctl.terminal.system import SystemTerminal, Terminal
@@ -34,13 +29,20 @@ from runctl.theme import ASCII, glyphs, theme_name, themes
 
 #: Snapshots are shown at most this often: a burst of pages is one picture.
 PAINT_EVERY_S = 0.1
-_SCREENS: dict[str, type[FleetScreen[Any]]] = {
-    "instances": InstancesScreen,
-    "jobs": JobsScreen,
-    "s3": S3Screen,
-    "volumes": VolumesScreen,
-    "cost": CostScreen,
+#: A screen is imported when it is first looked at: the first picture shows one.
+_SCREENS = {
+    "instances": "instances.InstancesScreen",
+    "jobs": "jobs.JobsScreen",
+    "s3": "s3.S3Screen",
+    "volumes": "volumes.VolumesScreen",
+    "cost": "cost.CostScreen",
 }
+
+
+def _palette() -> type[Provider]:
+    from runctl.screens.palette import ActionProvider
+
+    return ActionProvider
 
 
 class RunctlApp(GlobalActions):
@@ -52,11 +54,12 @@ class RunctlApp(GlobalActions):
         clock: the time.
         demo: whether the cloud is the embedded one.
         terminal: clipboard, browser, programs; the real ones unless a test lends its own.
+        painted: called once, after the first picture.
     """
 
     TITLE = "runctl"
     DEFAULT_MODE: ClassVar[str] = "instances"
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
 
     snapshot: var[Snapshot] = var(EMPTY, init=False)
 
@@ -68,6 +71,7 @@ class RunctlApp(GlobalActions):
         clock: Clock,
         demo: bool = False,
         terminal: Terminal | None = None,
+        painted: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(clock, paths.state_dir())
         keymap = build_keymap(settings.keys, read_only=settings.is_read_only(settings.profile))
@@ -88,14 +92,17 @@ class RunctlApp(GlobalActions):
         self.set_class(glyphs(settings.ui.ascii) is ASCII, "-ascii")
         if not settings.ui.animations or is_remote(os.environ):
             self.animation_level = "none"
-        for mode, screen in _SCREENS.items():
-            self.add_mode(mode, partial(self._make, screen))
-        self._painted_at = 0.0
+        for mode, name in _SCREENS.items():
+            self.add_mode(mode, partial(self._make, name))
+        self._painted, self._painted_at = painted, 0.0
         self._paint_pending = False
         self._welcomed_scope = -1
 
-    def _make(self, screen: type[FleetScreen[Any]]) -> Screen[Any]:
-        return screen(self.desk).data_bind(RunctlApp.snapshot)
+    def _make(self, name: str) -> Screen[Any]:
+        module, _, screen = name.partition(".")
+        made: FleetScreen[Any] = getattr(import_module(f"runctl.screens.{module}"), screen)(self.desk)
+        made.fit(*self.size)
+        return made.data_bind(RunctlApp.snapshot)
 
     # -- beginning and end ---------------------------------------------------------------------------------------------
 
@@ -106,6 +113,7 @@ class RunctlApp(GlobalActions):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        self._painted()
         self.after_switch()
         self._adopt(self.desk.open(self.desk.profile, self.desk.regions))
 
@@ -128,10 +136,12 @@ class RunctlApp(GlobalActions):
     @on(EventArrived)
     def _event_arrived(self, message: EventArrived) -> None:
         before = self.desk.store.snapshot
-        if self.desk.apply(message.event) is before or self._paint_pending:
+        after = self.desk.apply(message.event)
+        first = bool(after.instances) and not before.instances
+        if after is before or (self._paint_pending and not first):
             return
         waited = self.desk.clock.monotonic() - self._painted_at
-        if waited >= PAINT_EVERY_S:
+        if waited >= PAINT_EVERY_S or first:
             self._paint()
         else:
             self._paint_pending = True
@@ -167,7 +177,7 @@ class RunctlApp(GlobalActions):
     def action_refresh(self) -> None:
         """Ask again now."""
         fleet = self.fleet
-        if not (isinstance(fleet, S3Screen) and fleet.refresh_place()):
+        if fleet is None or not fleet.refresh_place():
             self.desk.refresh()
 
     def action_pause(self) -> None:

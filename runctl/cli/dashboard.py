@@ -1,12 +1,18 @@
-"""Start the dashboard. Textual is imported here, after it is certain that there is a terminal to draw on."""
+"""Start the dashboard. Textual is imported here, after it is certain that there is a terminal to draw on.
+
+Nearly everything is imported in the functions: what `headstart` is there for comes before it.
+"""
 
 from __future__ import annotations
 
 import os
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
-from runctl.cli.invocation import cloud, start
-from runctl.services.backend import Backend
+from runctl.cli.headstart import headstart
+
+if TYPE_CHECKING:
+    from runctl.services.backend import Backend
 
 
 def run_dashboard(args: Namespace) -> int:
@@ -20,14 +26,21 @@ def run_dashboard(args: Namespace) -> int:
 
 def _stay(args: Namespace) -> tuple[object, int]:
     """Open the dashboard once; what the app was left with, and the exit code."""
+    early = headstart()
+    early.begin()
+    from runctl.cli.invocation import cloud, start
+
     with cloud(args):
         call = start(args)
         if call.settings.ui.color == "never":
             os.environ["NO_COLOR"] = "1"  # how Textual is told, before it is imported
+        os.environ.setdefault("TEXTUAL_FPS", "120")  # a picture waits for the next frame, also the first one
         from runctl.app import RunctlApp
-        from runctl.cli.config import check_keys
 
-        check_keys(call.resolved)
+        if call.settings.keys:
+            from runctl.cli.config import check_keys
+
+            check_keys(call.resolved)
 
         def connect(profile: str | None) -> Backend:
             """Open a session; called in a poller's thread, so that the first paint does not wait for botocore."""
@@ -35,6 +48,6 @@ def _stay(args: Namespace) -> tuple[object, int]:
 
             return open_backend(call.settings, profile)
 
-        app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo)
+        app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end)
         wish = app.run()
         return wish, app.return_code or 0

@@ -50,14 +50,15 @@ def run(args: Namespace) -> int:
 
         print(f"runctl {__version__}")
         return 0
-    from runctl.cli.invocation import cloud, start
-    from runctl.errors import InputError
-
     sections = _sections(args.sections)
     interactive = sys.stdout.isatty() and sys.stdin.isatty()
     if args.tui and not interactive:
+        from runctl.errors import InputError
+
         raise InputError("runctl --tui: there is no terminal; runctl --once prints the same facts")
     if not args.tui and (args.once or not interactive or _asks_for_print(args)):
+        from runctl.cli.invocation import cloud, start
+
         with cloud(args):
             return once(start(args), sections)
     from runctl.cli.dashboard import run_dashboard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 from textual import on
@@ -12,16 +12,16 @@ from textual import on
 from runctl.errors import InputError, RunctlError
 from runctl.format import clean_text
 from runctl.messages import CopyRequested
+from runctl.screens import modals
 from runctl.screens.choosing import ChoosingScreen
-from runctl.screens.export import write_export
-from runctl.screens.modals.pick import Option, PickModal
-from runctl.screens.modals.viewer import RawModal, ViewerModal
 from runctl.screens.noun import Resource
-from runctl.screens.readings import compare_text, sections_text
 from runctl.services.links import arn, console_url, ssh_line, ssm_line
 from runctl.store.fields import Kind, json_value
 from runctl.theme import ASCII, setting_of, tokens
 from runctl.widgets.row_selection import RowSelection
+
+if TYPE_CHECKING:
+    from runctl.screens.modals.viewer import ViewerModal
 
 T = TypeVar("T")
 
@@ -42,12 +42,16 @@ class FleetScreen(ChoosingScreen[T]):
         return resource
 
     def _read(self, title: str, text: Text) -> ViewerModal:
-        return ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=self.signs is ASCII)
+        return modals.ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=self.signs is ASCII)
 
     @property
     def colours(self) -> dict[str, str]:
         """Colours of the theme."""
         return dict(tokens(setting_of(self.app.theme)))
+
+    def refresh_place(self) -> bool:
+        """`r`: ask again for what only this screen shows; False where the pollers do it."""
+        return False
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -59,6 +63,8 @@ class FleetScreen(ChoosingScreen[T]):
     def open_row(self, row: Any) -> None:
         """Enter: the detail, over the whole screen."""
         title = f"{self.noun.word[0]}  {clean_text(self.noun.title(row), 60)}"
+        from runctl.screens.readings import sections_text
+
         self.app.push_screen(self._read(title, sections_text(self.sections(row), self.colours)))
 
     def action_describe(self) -> None:
@@ -71,7 +77,7 @@ class FleetScreen(ChoosingScreen[T]):
         row = self._row()
         if row is None or (resource := self._resource(row)) is None:
             return
-        modal = RawModal(
+        modal = modals.RawModal(
             f"{resource.kind}  {clean_text(resource.id, 80)}  {resource.region}",
             f"asking AWS for {clean_text(resource.id, 80)} …",
             keymap=self.desk.keymap,
@@ -86,6 +92,8 @@ class FleetScreen(ChoosingScreen[T]):
 
     def action_compare(self) -> None:
         """The two marked rows, field by field."""
+        from runctl.screens.readings import compare_text
+
         marked = self.table.marked_rows()
         if len(marked) != 2:
             self.notify(f"mark two rows with space to compare them; {len(marked)} marked", markup=False)
@@ -115,13 +123,13 @@ class FleetScreen(ChoosingScreen[T]):
         if row is None:
             return
         texts = self.copyable(row)
-        options = [Option(name, name, text.partition("\n")[0]) for name, text in texts.items()]
+        options = [modals.Option(name, name, text.partition("\n")[0]) for name, text in texts.items()]
 
         def picked(names: tuple[str, ...] | None) -> None:
             if names:
                 self.post_message(CopyRequested(texts[names[0]], f"the {names[0]}"))
 
-        self.app.push_screen(PickModal("copy", options), picked)
+        self.app.push_screen(modals.PickModal("copy", options), picked)
 
     def copyable(self, row: Any) -> dict[str, str]:
         """What can be copied of a row, by name."""
@@ -152,17 +160,24 @@ class FleetScreen(ChoosingScreen[T]):
 
     def action_export(self) -> None:
         """Ask for the form, then write the rows shown into the present directory."""
-        options = [Option("csv", "CSV", "for a spreadsheet"), Option("json", "JSON", "as runctl --once prints it")]
+        options = [
+            modals.Option("csv", "CSV", "for a spreadsheet"),
+            modals.Option("json", "JSON", "as runctl --once prints it"),
+        ]
 
         def picked(forms: tuple[str, ...] | None) -> None:
             if forms:
                 self.action_export_to(forms[0], "")
 
         rows = len(self.shown.rows)
-        self.app.push_screen(PickModal(f"export {rows} {self.noun.word[rows != 1]} to {Path.cwd()}", options), picked)
+        self.app.push_screen(
+            modals.PickModal(f"export {rows} {self.noun.word[rows != 1]} to {Path.cwd()}", options), picked
+        )
 
     def action_export_to(self, form: str, path: str) -> None:
         """Write the rows shown."""
+        from runctl.screens.export import write_export
+
         rows = self.shown.rows
         try:
             written = write_export(rows, self.noun.fields, self.context, form=form, path=path, directory=Path.cwd())

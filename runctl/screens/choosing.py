@@ -9,11 +9,10 @@ from textual import on
 from textual.message import Message
 
 from runctl.errors import InputError
-from runctl.screens.modals.pick import Option, PickModal
+from runctl.screens import modals
 from runctl.screens.table_screen import TableScreen
 from runctl.screens.view import Choice
 from runctl.store.fields import Kind
-from runctl.store.filter import parse_filter
 from runctl.widgets.filter_bar import FilterBar
 from runctl.widgets.line import Line
 from runctl.widgets.row_selection import RowSelection
@@ -68,6 +67,8 @@ class ChoosingScreen(TableScreen[T]):
 
     def action_filter_by(self, text: str) -> None:
         """Filter without the line; an error is said and changes nothing."""
+        from runctl.store.filter import parse_filter
+
         try:
             compiled = parse_filter(text, self.noun.fields)
         except InputError as error:
@@ -83,6 +84,8 @@ class ChoosingScreen(TableScreen[T]):
         """At every key: a valid filter applies at once, an invalid one keeps the rows and says why."""
         if event.text == self.choice.filter.text:
             return
+        from runctl.store.filter import parse_filter
+
         try:
             compiled = parse_filter(event.text, self.noun.fields)
         except InputError as error:
@@ -100,9 +103,9 @@ class ChoosingScreen(TableScreen[T]):
     def action_sort(self) -> None:
         """Pick the field to sort by."""
         names = self.noun.sortable()
-        options = [Option(name, label, name) for name, label in names.items()]
+        options = [modals.Option(name, label, name) for name, label in names.items()]
         present = self.choice.sort or self.noun.sort
-        self.app.push_screen(PickModal("sort by", options, present=present), self._sorted)
+        self.app.push_screen(modals.PickModal("sort by", options, present=present), self._sorted)
 
     def _sorted(self, picked: tuple[str, ...] | None) -> None:
         if picked:

@@ -5,35 +5,33 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events, on
 from textual.binding import BindingType
 
 from runctl.clock import Clock
-from runctl.commands import Choices, Invocation
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
 from runctl.models.snapshot import Snapshot
+from runctl.screens import modals
 from runctl.screens.base import FleetScreen
 from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.desk import Desk
-from runctl.screens.export import FORMATS
 from runctl.screens.history import History, View
-from runctl.screens.modals.command import CommandModal
-from runctl.screens.modals.pick import Option, PickModal
-from runctl.screens.modals.viewer import ViewerModal
-from runctl.screens.modals.welcome import WelcomeModal
-from runctl.screens.readings import errors_text, help_text, places_text
 from runctl.services.links import login_argv
-from runctl.services.profiles import credential_places, list_profiles
 from runctl.store.fields import Context
 from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
 from runctl.terminal.guarded import GuardedApp
 from runctl.theme import setting_of, theme_name, tokens
+from runctl.widgets.stylesheet import KeptStylesheet
+
+if TYPE_CHECKING:
+    from runctl.commands import Choices, Invocation
+    from runctl.screens.modals.pick import Option
 
 #: Names of our themes, for `:theme`.
 THEMES = ("dark", "light", "colour-blind", "ansi")
@@ -49,6 +47,7 @@ class GlobalActions(GuardedApp):
 
     def __init__(self, clock: Clock, log_directory: Path) -> None:
         super().__init__(clock, log_directory)
+        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self._history = History()
         self._commands: list[str] = []
 
@@ -64,7 +63,7 @@ class GlobalActions(GuardedApp):
 
     def _read(self, title: str, text: Text) -> None:
         ascii_only = bool(self.fleet and self.fleet.signs.arrow.isascii())
-        self.push_screen(ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=ascii_only))
+        self.push_screen(modals.ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=ascii_only))
 
     async def on_event(self, event: events.Event) -> None:
         """The first key ends the hint for newcomers."""
@@ -114,6 +113,8 @@ class GlobalActions(GuardedApp):
 
     def action_help(self) -> None:
         """The keys of the present screen."""
+        from runctl.screens.readings import help_text
+
         fleet = self.fleet
         scopes = (Scope.LIST, Scope.TABLE, Scope.GLOBAL, Scope.FILTER, Scope.VIEWER)
         if fleet is None:
@@ -124,6 +125,8 @@ class GlobalActions(GuardedApp):
 
     def action_errors(self) -> None:
         """Every error seen."""
+        from runctl.screens.readings import errors_text
+
         snapshot: Snapshot = self.snapshot
         now = self.desk.clock.now()
         text = errors_text(snapshot, now, alerts(Context(now, snapshot)), self.colours)
@@ -132,6 +135,9 @@ class GlobalActions(GuardedApp):
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def _choices(self) -> Choices:
+        from runctl.screens.export import FORMATS
+        from runctl.services.profiles import list_profiles
+
         fleet, snapshot = self.fleet, self.snapshot
         return {
             "regions": ("all", *sorted({*snapshot.regions, *(i.region for i in snapshot.instances)})),
@@ -143,7 +149,7 @@ class GlobalActions(GuardedApp):
 
     def action_command_line(self) -> None:
         """Type a command."""
-        self.push_screen(CommandModal(self._choices(), self._commands), self._invoke)
+        self.push_screen(modals.CommandModal(self._choices(), self._commands), self._invoke)
 
     async def _invoke(self, invocation: Invocation | None) -> None:
         if invocation is None:
@@ -176,16 +182,18 @@ class GlobalActions(GuardedApp):
 
     def action_profile(self) -> None:
         """Pick a profile."""
+        from runctl.services.profiles import list_profiles
+
         names = list_profiles(os.environ)
-        options = [Option(name, name) for name in names]
-        modal = PickModal("profile", options, present=self.snapshot.profile, free=True,
+        options = [modals.Option(name, name) for name in names]
+        modal = modals.PickModal("profile", options, present=self.snapshot.profile, free=True,
                           empty="no profiles are written in ~/.aws/config; type a name")  # fmt: skip
         self.push_screen(modal, lambda picked: self.action_use_profile(picked[0]) if picked else None)
 
     def action_region(self) -> None:
         """Pick regions; AWS is asked which there are."""
         present = self.snapshot.regions
-        modal = PickModal("regions", self._region_options(present), present=present[0] if present else "",
+        modal = modals.PickModal("regions", self._region_options(present), present=present[0] if present else "",
                           several=True, free=True)  # fmt: skip
         self.push_screen(modal, lambda picked: self.action_use_regions(picked) if picked else None)
         self.desk.ask(
@@ -197,8 +205,8 @@ class GlobalActions(GuardedApp):
     def _region_options(self, regions: tuple[str, ...]) -> list[Option]:
         machines = self.snapshot.instances
         counts = {region: sum(i.region == region for i in machines) for region in regions}
-        known = [Option(r, r, f"{counts[r]} machines" if counts[r] else "") for r in regions]
-        return [Option("all", "all", "every region of the account"), *known]
+        known = [modals.Option(r, r, f"{counts[r]} machines" if counts[r] else "") for r in regions]
+        return [modals.Option("all", "all", "every region of the account"), *known]
 
     # -- credentials ---------------------------------------------------------------------------------------------------
 
@@ -228,7 +236,7 @@ class GlobalActions(GuardedApp):
     def welcome(self, reason: str) -> None:
         """No credentials: three ways on."""
         line = " ".join(login_argv(self.snapshot.profile))
-        self.push_screen(WelcomeModal(reason, line, self.desk.keymap), partial(self._welcomed, reason))
+        self.push_screen(modals.WelcomeModal(reason, line, self.desk.keymap), partial(self._welcomed, reason))
 
     def _welcomed(self, reason: str, way: str | None) -> None:
         if way == "demo":
@@ -238,9 +246,12 @@ class GlobalActions(GuardedApp):
         elif way == "profile":
             self.action_profile()
         elif way == "how":
+            from runctl.screens.readings import places_text
+            from runctl.services.profiles import credential_places
+
             places = credential_places(os.environ, self.snapshot.profile)
             text = places_text(places, self.colours)
-            modal = ViewerModal("how credentials are found", text, keymap=self.desk.keymap)
+            modal = modals.ViewerModal("how credentials are found", text, keymap=self.desk.keymap)
             self.push_screen(modal, lambda _: self.welcome(reason))
 
     # -- taking away ---------------------------------------------------------------------------------------------------

@@ -75,6 +75,11 @@ class TableScreen(Screen[None], Generic[T]):
 
     # -- layout --------------------------------------------------------------------------------------------------------
 
+    def fit(self, width: int, height: int) -> None:
+        """Take the shape for a window before the first picture, which else would be drawn in another one first."""
+        for cells, shapes in ((width, _WIDTHS), (height, _HEIGHTS)):
+            self.add_class(next(shape for at_least, shape in reversed(shapes) if cells >= at_least))
+
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         yield MoneyStrip(id="strip")

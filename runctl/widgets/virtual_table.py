@@ -56,6 +56,7 @@ class VirtualTable(RowSelection[T]):
         self._fitted: list[tuple[Column[T], int]] = []
         self._sorted_by: tuple[str, bool] = ("", False)
         self._notice: Text | None = None
+        self._notice_lines: tuple[int, list[Text]] | None = None
         self._wide = False
         self._painting: Style | None = None
         self._strips: LRUCache[tuple[Any, ...], Strip] = LRUCache(1000)
@@ -77,7 +78,7 @@ class VirtualTable(RowSelection[T]):
     def set_notice(self, notice: Text | None) -> None:
         """Text in place of rows: why there are none, and what to do."""
         if notice != self._notice:
-            self._notice = notice
+            self._notice, self._notice_lines = notice, None
             self.refresh()
 
     def set_rows(self, rows: Sequence[T]) -> None:
@@ -194,8 +195,10 @@ class VirtualTable(RowSelection[T]):
         return Strip(segments)
 
     def _notice_line(self, y: int, width: int) -> Strip:
-        lines = list(self._notice.wrap(self.app.console, max(10, width - 4))) if self._notice else []
-        top = 1
+        if self._notice_lines is None or self._notice_lines[0] != width:
+            wrapped = list(self._notice.wrap(self.app.console, max(10, width - 4))) if self._notice else []
+            self._notice_lines = (width, wrapped)
+        lines, top = self._notice_lines[1], 1
         if not top <= y < top + len(lines):
             return Strip.blank(width, self._ground)
         line = Text("  ")

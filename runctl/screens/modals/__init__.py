@@ -1,1 +1,33 @@
-"""See docs/architecture.md."""
+"""Dialogs, each imported when it is first opened: the first picture shows none of them.
+
+Use them as `modals.PickModal(…)` after `from runctl.screens import modals`; for an annotation, import from the module
+itself under `TYPE_CHECKING`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runctl.screens.modals.command import CommandModal as CommandModal
+    from runctl.screens.modals.pick import Option as Option
+    from runctl.screens.modals.pick import PickModal as PickModal
+    from runctl.screens.modals.viewer import RawModal as RawModal
+    from runctl.screens.modals.viewer import ViewerModal as ViewerModal
+    from runctl.screens.modals.welcome import WelcomeModal as WelcomeModal
+
+_HOMES = {
+    "CommandModal": "command",
+    "Option": "pick",
+    "PickModal": "pick",
+    "RawModal": "viewer",
+    "ViewerModal": "viewer",
+    "WelcomeModal": "welcome",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,116 @@
+"""What makes the first picture come sooner must change nothing but time."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runctl.cli.headstart import Headstart
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """The collector as it was."""
+    thresholds = gc.get_threshold()
+    yield
+    vars(dataclasses).pop("exec", None)
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    gc.enable()
+
+
+def machine() -> type:
+    """A class as the models have them, made now."""
+
+    @dataclasses.dataclass(frozen=True, slots=True, order=True)
+    class Machine:
+        name: str
+        tags: tuple[str, ...] = ()
+
+    return Machine
+
+
+def behaves(made: type) -> bool:
+    """Whether the methods that dataclasses writes do what they are for."""
+    one, other = made("a", ("x",)), made("b")
+    assert repr(one).endswith("Machine(name='a', tags=('x',))")
+    assert one == made("a", ("x",))
+    assert len({one, made("a", ("x",)), other}) == 2
+    assert one < other
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.name = "c"
+    return True
+
+
+def test_kept_code_makes_the_same_classes(tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "codes.bin"
+    for run in range(3):
+        early = Headstart(file)
+        early.begin()
+        assert behaves(machine())
+        early.keep()
+        assert file.stat().st_size > 500, run
+    assert behaves(machine())
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\0" * 64, b"\xff" * 4096])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "codes.bin"
+    file.write_bytes(content)
+    early = Headstart(file)
+    early.begin()
+    assert behaves(machine())
+    early.keep()
+    assert len(file.read_bytes()) > 500
+    assert os.listdir(tmp_path) == ["codes.bin"]
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "codes.bin"
+    early = Headstart(file)
+    early.begin()
+    machine()
+    early.keep()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    again = Headstart(file)
+    again.begin()
+    assert behaves(machine())
+
+
+def test_no_place_to_keep_it_is_no_error() -> None:
+    early = Headstart(Path("/proc/nowhere/codes.bin"))
+    early.begin()
+    assert behaves(machine())
+    early.keep()
+
+
+def test_the_collector_works_again_after_the_first_picture(tmp_path: Path) -> None:
+    early = Headstart(tmp_path / "codes.bin")
+    early.begin()
+    assert not gc.isenabled()
+    early.end()
+    assert gc.isenabled()
+
+
+def test_the_first_picture_imports_nothing_that_is_only_opened_later() -> None:
+    probe = (
+        "import runctl.app, runctl.cli.dashboard, sys\n"
+        "runctl.app.import_module('runctl.screens.instances')\n"
+        "print(*sorted(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.split()
+    assert "runctl.screens.instances" in found
+    late = ("runctl.screens.modals.", "runctl.services.aws", "runctl.services.transfer", "runctl.services.policy")
+    assert [m for m in found if m.startswith(late)] == []
+    screens = {f"runctl.screens.{name}" for name in ("s3", "volumes", "cost", "jobs", "readings", "export")}
+    assert screens.isdisjoint(found)
+    assert {"pydantic", "boto3", "botocore", "yaml", "moto", "csv", "configparser"}.isdisjoint(found)
