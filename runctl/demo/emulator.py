@@ -63,12 +63,23 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     from moto.ssm.responses import SimpleSystemManagerResponse
     from moto.sts.responses import TokenResponse
 
-    from runctl.demo.gateway import OPERATION_MODULES, calls, commands, launch, lifecycle, network, spot, storage_models
+    from runctl.demo.gateway import (
+        OPERATION_MODULES,
+        calls,
+        commands,
+        launch,
+        lifecycle,
+        network,
+        objects,
+        spot,
+        storage_models,
+    )
     from runctl.demo.gateway.lifecycle import TimedInstance
 
     logging.getLogger("runctl.demo").debug("%d modules of operations", len(OPERATION_MODULES))
     lifecycle.install(world)
     network.install()
+    objects.install()
     storage_models.install(world)
     launch.use_faults(faults)
     TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))

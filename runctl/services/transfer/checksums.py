@@ -2,7 +2,8 @@
 
 Amazon S3 User Guide, "Checking object integrity": CRC64NVME, CRC32 and CRC32C may cover the full object even of a
 multipart upload; SHA-1 and SHA-256 of a multipart upload are composite: the checksum of the parts' checksums, with `-N`
-added. An ETag is never taken for a checksum of a multipart upload.
+added. An ETag is never taken for the MD5 of a multipart upload. Where S3 keeps no checksum of one, its ETag is made of
+the MD5s of the parts, in practice and unpromised: that two agree proves the content, that they differ proves nothing.
 
 The CRCs come from anycrc, which uses the processor's carry-less multiplication: 10 GB/s here (pure Python does 5 MB/s),
 loaded in 12 ms when first needed. awscrt has them too, at 20 GB/s, but botocore loads all of awscrt wherever it is
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import Any, Protocol
 #: What uploads carry: the algorithm S3 itself falls back on, and one that covers a whole multipart object.
 UPLOAD_ALGORITHM = "CRC64NVME"
 _CRC_BYTES = {"CRC64NVME": 8, "CRC32": 4, "CRC32C": 4}
+_BYTES = {**_CRC_BYTES, "SHA256": 32, "SHA1": 20}
 _POLYNOMIALS = {"CRC64NVME": 0xAD93D23594C93659, "CRC32": 0x04C11DB7, "CRC32C": 0x1EDC6F41}
 #: Best first.
 ALGORITHMS = ("CRC64NVME", "SHA256", "CRC32C", "CRC32", "SHA1")
@@ -76,6 +79,8 @@ def running(algorithm: str) -> Running:
         return hashlib.sha256()
     if algorithm == "SHA1":
         return hashlib.sha1(usedforsecurity=False)
+    if algorithm == "MD5":
+        return hashlib.md5(usedforsecurity=False)
     raise KeyError(algorithm)
 
 
@@ -101,17 +106,27 @@ def join_crcs(algorithm: str, parts: Sequence[tuple[bytes, int]]) -> bytes:
 
 
 def composite(algorithm: str, digests: Sequence[bytes]) -> str:
-    """A composite checksum as S3 writes it: base64 of the checksum of the parts' checksums, then the count."""
-    return f"{encode(digest_of(algorithm, b''.join(digests)))}-{len(digests)}"
+    """A composite checksum as S3 writes it: the checksum of the parts' checksums, then the count."""
+    return f"{_written(algorithm, digest_of(algorithm, b''.join(digests)))}-{len(digests)}"
+
+
+def _written(algorithm: str, digest: bytes) -> str:
+    """Checksums are written in base64, the MD5s of ETags in hex."""
+    return digest.hex() if algorithm == "MD5" else encode(digest)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A checksum as S3 keeps it: `parts` > 0 means composite, made of that many parts."""
+    """A checksum as S3 keeps it, or an ETag that is one: `parts` > 0 means composite, made of that many parts."""
 
     algorithm: str
     value: str
     parts: int = 0
+
+    @property
+    def promised(self) -> bool:
+        """Whether S3 promises it: then another value proves other content. ETags made of parts are not promised."""
+        return self.algorithm != "MD5" or not self.parts
 
     @property
     def joins(self) -> bool:
@@ -123,15 +138,67 @@ class Stored:
         if self.parts:
             return composite(self.algorithm, [digest for digest, _ in parts])
         if len(parts) == 1:
-            return encode(parts[0][0])
+            return _written(self.algorithm, parts[0][0])
         return encode(join_crcs(self.algorithm, parts))
+
+    def running(self, part: int) -> RunningSum:
+        """Start computing it; a composite is cut in parts of `part` bytes."""
+        return RunningSum(self, part if self.parts else 0)
+
+
+class RunningSum:
+    """A stored checksum being computed from the bytes in order."""
+
+    def __init__(self, stored: Stored, part: int) -> None:
+        self._stored = stored
+        self._part = self._left = part
+        self._now = running(stored.algorithm)
+        self._digests: list[bytes] = []
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Add bytes."""
+        view = memoryview(data)
+        while self._part and len(view) >= self._left:
+            self._now.update(view[: self._left])
+            self._digests.append(self._now.digest())
+            view, self._left, self._now = view[self._left :], self._part, running(self._stored.algorithm)
+        if len(view):
+            self._now.update(view)
+            self._left -= len(view)
+
+    def value(self) -> str:
+        """The checksum as S3 would write it."""
+        if not self._part:
+            return _written(self._stored.algorithm, self._now.digest())
+        rest = [self._now.digest()] if self._left < self._part or not self._digests else []
+        return composite(self._stored.algorithm, [*self._digests, *rest])
+
+
+_ETAG = re.compile(r"([0-9a-f]{32})(?:-([1-9]\d{0,4}))?")
 
 
 def stored_in(headers: Mapping[str, str]) -> Stored | None:
-    """The checksum an answer carries in its headers (asked for by `x-amz-checksum-mode: ENABLED`), if any."""
+    """The checksum an answer carries in its headers (asked for by `x-amz-checksum-mode: ENABLED`), else its ETag's."""
+    return _checksum_in(headers) or _etag_in(headers)
+
+
+def _etag_in(headers: Mapping[str, str]) -> Stored | None:
+    """The MD5 that an ETag is, or the one of its parts' MD5s.
+
+    Not for objects encrypted with KMS or a customer's key (API Reference, "Object": ETag).
+    """
+    encrypted = headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
+    if encrypted or "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return None
+    found = _ETAG.fullmatch(headers.get("etag", "").strip('"').lower())
+    return Stored("MD5", found.group(), int(found.group(2) or 0)) if found else None
+
+
+def _checksum_in(headers: Mapping[str, str]) -> Stored | None:
     for algorithm in ALGORITHMS:
         value = headers.get(f"x-amz-checksum-{algorithm.lower()}")
-        if value is None:
+        # Emulators without a CRC64NVME answer a CRC32 under its name: by its length no checksum at all.
+        if value is None or len(value.partition("-")[0]) != -(-_BYTES[algorithm] // 3) * 4:
             continue
         _, dash, count = value.partition("-")
         if dash:

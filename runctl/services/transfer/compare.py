@@ -6,7 +6,8 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +39,16 @@ def in_order(files: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
             raise UnorderedError(name)
         last = name
         yield name, file
+
+
+def check_order(page: Sequence[RemoteFile]) -> None:
+    """Check a page as a whole.
+
+    Raises:
+        UnorderedError: its keys are not sorted.
+    """
+    if any(one.key > other.key for one, other in pairwise(page)):
+        raise UnorderedError(page[0].key)
 
 
 def sort_on_disk(files: Iterator[tuple[str, RemoteFile]]) -> Iterator[tuple[str, RemoteFile]]:

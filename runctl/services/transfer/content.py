@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from runctl.services.transfer import checksums, operations
-from runctl.services.transfer.checksums import Running, Stored
+from runctl.services.transfer import operations
 from runctl.services.transfer.context import Context
-from runctl.services.transfer.download import plain_md5
 from runctl.services.transfer.wire import RemoteFile
 
 
@@ -19,43 +16,16 @@ def same_content(context: Context, path: Path, bucket: str, remote: RemoteFile) 
         OSError: the file cannot be read.
         CloudError: the object cannot be asked for.
     """
-    info = operations.head(context.client, bucket, remote.key)
-    stored = info.checksum
-    if stored is not None and not stored.parts:
-        running = checksums.running(stored.algorithm)
-        _read(context, path, running)
-        return checksums.encode(running.digest()) == stored.value
-    if stored is not None:
-        part = operations.head(context.client, bucket, remote.key, part=1).size
-        return _composite(context, path, stored, part) == stored.value
-    if md5 := plain_md5(info.headers):
-        digest = hashlib.md5(usedforsecurity=False)
-        _read(context, path, digest)
-        return digest.hexdigest() == md5
-    return False
-
-
-def _read(context: Context, path: Path, running: Running) -> None:
+    stored = operations.head(context.client, bucket, remote.key).checksum
+    if stored is None:
+        return False
+    part = operations.part_size(context.client, bucket, remote.key, remote.size, stored)
+    if stored.parts and not part:
+        return False
+    running = stored.running(part)
     view = memoryview(bytearray(1 << 20))
     with path.open("rb", buffering=0) as file:
         while got := file.readinto(view):
             context.control.check()
             running.update(view[:got])
-
-
-def _composite(context: Context, path: Path, stored: Stored, part: int) -> str:
-    """The composite checksum of a file cut in parts of `part` bytes."""
-    digests = []
-    view = memoryview(bytearray(1 << 20))
-    with path.open("rb", buffering=0) as file:
-        left, running = part, checksums.running(stored.algorithm)
-        while got := file.readinto(view[: min(left, len(view))]):
-            context.control.check()
-            running.update(view[:got])
-            left -= got
-            if not left:
-                digests.append(running.digest())
-                left, running = part, checksums.running(stored.algorithm)
-        if left < part:
-            digests.append(running.digest())
-    return checksums.composite(stored.algorithm, digests)
+    return running.value() == stored.value

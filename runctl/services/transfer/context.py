@@ -96,6 +96,7 @@ class Context:
         journal: what survives a kill.
         endpoint: names the S3 in journal records, "" for AWS.
         moved: told each number of bytes that went over the wire.
+        doubts: by object, the checksum computed of a fetch that an unpromised ETag did not confirm.
     """
 
     client: S3Client
@@ -105,6 +106,7 @@ class Context:
     journal: Journal
     endpoint: str
     moved: Callable[[int], None]
+    doubts: dict[str, str] = field(default_factory=dict)
     buffers: Buffers = field(init=False)
 
     def __post_init__(self) -> None:

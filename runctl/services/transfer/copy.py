@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from runctl.errors import RequestError
 from runctl.services.transfer import multipart, operations
-from runctl.services.transfer.context import MIB, ChangedError, Context
+from runctl.services.transfer.checksums import Stored, encode
+from runctl.services.transfer.context import MIB, ChangedError, Context, damaged
 from runctl.services.transfer.journal import Ends, Record
 from runctl.services.transfer.wire import RemoteFile
 
@@ -48,6 +50,7 @@ class LargeCopy:
         self._bucket = bucket
         self._key = key
         self._record: Record | None = None
+        self._checksum: Stored | None = None
         self.etag = ""
 
     def start(self) -> None:
@@ -59,6 +62,8 @@ class LargeCopy:
         """
         context, remote = self._context, self._remote
         info = operations.head(context.client, self._source, remote.key)
+        if info.checksum is not None and info.checksum.joins:
+            self._checksum = info.checksum
         least = -(-info.size // 10_000)
         part = max(context.tuning.copy_part, -(-least // MIB) * MIB)
         path = f"s3://{self._source}/{remote.key}"
@@ -69,6 +74,11 @@ class LargeCopy:
         multipart.take_up(context, record, ends)
         if not record.upload_id:
             kept = {n: v for n, v in info.headers.items() if n in _KEPT or n.startswith("x-amz-meta-")}
+            if self._checksum is not None:
+                kept |= {
+                    "x-amz-checksum-algorithm": self._checksum.algorithm,
+                    "x-amz-checksum-type": "FULL_OBJECT",
+                }
             multipart.create(context, record, kept)
 
     @property
@@ -88,24 +98,33 @@ class LargeCopy:
         first, length = record.ends.span(number)
         source = (self._source, self._remote.key, record.ends.version)
         span = f"{first}-{first + length - 1}"
+        algorithm = self._checksum.algorithm if self._checksum is not None else ""
         with _noticing_change():
-            etag, _ = operations.copy_part(
-                self._context.client, source, self._bucket, self._key, record.upload_id, number, span
+            etag, sum_ = operations.copy_part(
+                self._context.client, source, self._bucket, self._key, record.upload_id, number, span, algorithm
             )
-        record.part_done(number, etag, b"")
+        record.part_done(number, etag, b64decode(sum_) if algorithm else b"")
         return length
 
     def finish(self) -> None:
-        """Join the parts into the object.
+        """Join the parts into the object, with the checksum of the source where the parts came with theirs.
 
         Raises:
-            CloudError: S3 refuses.
+            CloudError: S3 refuses, or the parts' checksums do not make the source's.
         """
         record = self._record
         assert record is not None  # noqa: S101
-        rows = [(n, etag, "", "") for n, (etag, _) in sorted(record.parts.items())]
         client = self._context.client
-        self.etag = operations.complete_upload(client, self._bucket, self._key, record.upload_id, rows, {})
+        stored, headers = self._checksum, dict[str, str]()
+        checked = stored if stored is not None and all(digest for _, digest in record.parts.values()) else None
+        name = checked.algorithm if checked is not None else ""
+        if checked is not None:
+            if (got := checked.of_parts(record.digests())) != checked.value:
+                what = f"the copy's {name} would be {got}, the source has {checked.value}"
+                raise damaged("UploadPartCopy", self._bucket, self._key, what, client.region_of(self._bucket))
+            headers = {f"x-amz-checksum-{name.lower()}": checked.value, "x-amz-checksum-type": "FULL_OBJECT"}
+        rows = [(n, etag, name, encode(d) if name else "") for n, (etag, d) in sorted(record.parts.items())]
+        self.etag = operations.complete_upload(client, self._bucket, self._key, record.upload_id, rows, headers)
         record.close(done=True)
         self._record = None
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from runctl.errors import RequestError
 from runctl.services.transfer import checksums, operations
-from runctl.services.transfer.checksums import Running, Stored
+from runctl.services.transfer.checksums import Stored
 from runctl.services.transfer.client import Request
-from runctl.services.transfer.context import ChangedError, Context, RangesIgnoredError, damaged
+from runctl.services.transfer.context import MIB, ChangedError, Context, RangesIgnoredError, damaged
 from runctl.services.transfer.destination import Destination, Incoming, RefusedError
 from runctl.services.transfer.http import Response
 from runctl.services.transfer.journal import Ends, Record
@@ -34,20 +33,25 @@ class Fetched:
 
 
 class _Check:
-    """Computes what an answer's headers promise: S3's checksum, or the MD5 that a plain ETag is.
+    """Computes what an answer's headers promise while the body passes; see `checksums.stored_in`.
 
-    An ETag is an MD5 only of objects put in one piece and not encrypted with KMS or a customer's key (API Reference,
-    "Object": ETag).
+    Args:
+        context: asks for the size of parts where the checksum is made of them, and remembers doubts.
+        bucket: of the object.
+        key: of the object.
+        info: what the headers say.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.stored = checksums.stored_in(headers)
-        self._running: Running | None = None
-        self._md5 = ""
-        if self.stored is not None and not self.stored.parts:
-            self._running = checksums.running(self.stored.algorithm)
-        elif self.stored is None and (md5 := plain_md5(headers)):
-            self._md5, self._running = md5, hashlib.md5(usedforsecurity=False)
+    def __init__(self, context: Context, bucket: str, key: str, info: ObjectInfo) -> None:
+        self._context = context
+        self._where = f"{bucket}/{key}"
+        self._stored = stored = info.checksum
+        part = 0
+        if stored is not None and stored.parts:
+            part = operations.part_size(context.client, bucket, key, info.size, stored)
+            if not part and info.size:
+                self._stored = None
+        self._running = self._stored.running(part) if self._stored is not None else None
 
     def update(self, piece: bytes | memoryview) -> None:
         if self._running is not None:
@@ -55,23 +59,18 @@ class _Check:
 
     def problem(self) -> str:
         """What is wrong, "" when nothing is (or nothing can be said)."""
-        if self._running is None:
+        if self._stored is None or self._running is None:
             return ""
-        digest = self._running.digest()
-        if self._md5:
-            return "" if digest.hex() == self._md5 else f"MD5 is {digest.hex()}, ETag says {self._md5}"
-        assert self.stored is not None  # noqa: S101 - one of the two is set
-        got = checksums.encode(digest)
-        return "" if got == self.stored.value else f"{self.stored.algorithm} is {got}, S3 has {self.stored.value}"
+        return doubt(self._context, self._where, self._stored, self._running.value())
 
 
-def plain_md5(headers: Mapping[str, str]) -> str:
-    """The MD5 of an object when its ETag is one, else ""."""
-    etag = headers.get("etag", "").strip('"').lower()
-    encrypted = headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
-    if encrypted or "x-amz-server-side-encryption-customer-algorithm" in headers:
+def doubt(context: Context, where: str, stored: Stored, got: str) -> str:
+    """Why bytes are not believed, "" when they are: S3 has this checksum, or no checksum and they came twice alike."""
+    if got == stored.value or (not stored.promised and context.doubts.get(where) == got):
         return ""
-    return etag if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag) else ""
+    context.doubts[where] = got
+    name = stored.algorithm if stored.promised else "ETag of the parts"
+    return f"{name} is {got}, S3 has {stored.value}"
 
 
 def fetch_whole(context: Context, bucket: str, remote: RemoteFile, destination: Destination, name: str) -> Fetched:
@@ -87,7 +86,8 @@ def fetch_whole(context: Context, bucket: str, remote: RemoteFile, destination: 
     def receive(response: Response) -> Fetched:
         os.ftruncate(incoming.fd, 0)  # a second try starts over
         os.lseek(incoming.fd, 0, os.SEEK_SET)
-        check = _Check(response.headers)
+        info = operations.object_info(response.headers)
+        check = _Check(context, bucket, remote.key, info)
         size = 0
         for piece in response.stream.pieces():
             write_all(context, incoming.fd, piece)
@@ -95,9 +95,8 @@ def fetch_whole(context: Context, bucket: str, remote: RemoteFile, destination: 
             size += len(piece)
         if problem := check.problem():
             raise damaged("GetObject", bucket, remote.key, problem, context.client.region_of(bucket))
-        info = operations.object_info(response.headers)
         modified = remote.modified or info.modified
-        return Fetched(incoming, size, modified, info.etag or remote.etag, check.stored)
+        return Fetched(incoming, size, modified, info.etag or remote.etag, info.checksum)
 
     try:
         fetched = context.client.stream(Request("GetObject", "GET", bucket, remote.key, headers=_MODE), receive)
@@ -161,11 +160,12 @@ class LargeDownload:
 
     def _part_size(self, info: ObjectInfo) -> int:
         """Our own part size, or the uploader's where only its parts give the checksum."""
-        if info.checksum is not None and info.checksum.parts > 1:
-            first = operations.head(self._context.client, self._bucket, self._remote.key, part=1)
-            count = -(-info.size // first.size) if first.size else 0
-            if count == info.checksum.parts:
-                return first.size
+        if info.checksum is not None and info.checksum.parts:
+            client = self._context.client
+            found = operations.part_size(client, self._bucket, self._remote.key, info.size, info.checksum)
+            # What an ETag says is a bonus; parts of a gigabyte are too much to fetch again for it.
+            if found and (info.checksum.promised or found <= 64 * MIB):
+                return found
         return self._context.tuning.part_for(info.size)
 
     @property
@@ -246,8 +246,10 @@ class LargeDownload:
         stored = info.checksum
         parts = record.digests()
         if stored is not None and (stored.joins or stored.parts == len(parts)):
-            return stored.of_parts(parts) == stored.value
-        check = _Check(info.headers)  # a checksum of the whole that ranges cannot give: read the file once
+            where = f"{self._bucket}/{self._remote.key}"
+            return not doubt(self._context, where, stored, stored.of_parts(parts))
+        # A checksum of the whole that ranges cannot give: read the file once.
+        check = _Check(self._context, self._bucket, self._remote.key, info)
         view = memoryview(bytearray(1 << 20))
         os.lseek(incoming.fd, 0, os.SEEK_SET)
         while got := os.readv(incoming.fd, [view]):

@@ -61,7 +61,25 @@ def head(client: S3Client, bucket: str, key: str, *, part: int = 0) -> ObjectInf
     """
     query = {"partNumber": str(part)} if part else {}
     request = Request("HeadObject", "HEAD", bucket, key, query, {"x-amz-checksum-mode": "ENABLED"})
-    return object_info(client.call(request).headers)
+    headers = client.call(request).headers
+    if part:  # its answer may carry the whole object's size in content-range
+        headers = {name: value for name, value in headers.items() if name != "content-range"}
+    return object_info(headers)
+
+
+def part_size(client: S3Client, bucket: str, key: str, size: int, stored: Stored) -> int:
+    """The bytes of each part (but the last) that a composite checksum is made of; 0 when that cannot be told.
+
+    Raises:
+        CloudError: the object may not be read.
+    """
+    if stored.parts < 2:
+        return size if stored.parts else 0
+    try:
+        first = head(client, bucket, key, part=1).size
+    except RequestError:  # a server without partNumber
+        return 0
+    return first if first and -(-size // first) == stored.parts else 0
 
 
 def object_info(headers: Mapping[str, str]) -> ObjectInfo:
@@ -117,14 +135,21 @@ def upload_part(
 
 
 def copy_part(
-    client: S3Client, source: tuple[str, str, str], bucket: str, key: str, upload_id: str, number: int, span: str
+    client: S3Client,
+    source: tuple[str, str, str],
+    bucket: str,
+    key: str,
+    upload_id: str,
+    number: int,
+    span: str,
+    algorithm: str,
 ) -> tuple[str, str]:
-    """UploadPartCopy of "first-last" bytes of (bucket, key, ETag); the part's (ETag, CRC64NVME or "")."""
+    """UploadPartCopy of "first-last" bytes of (bucket, key, ETag); the part's (ETag, checksum or "")."""
     query = {"partNumber": str(number), "uploadId": upload_id}
     headers = {**_copy_source(*source), "x-amz-copy-source-range": f"bytes={span}"}
     request = Request("UploadPartCopy", "PUT", bucket, key, query, headers)
     body = _answer_of_copy(client, request)
-    return wire.parse_field(body, "ETag").strip('"'), wire.parse_field(body, "ChecksumCRC64NVME")
+    return wire.parse_field(body, "ETag").strip('"'), wire.parse_field(body, f"Checksum{algorithm}")
 
 
 def copy(

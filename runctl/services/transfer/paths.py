@@ -15,7 +15,7 @@ from runctl.services.transfer.listing import TEMPORARY, TEMPORARY_END
 NAME_MAX = 255
 PATH_MAX = 4096
 # Compared with `match`: one pass says that a key is harmless, which nearly all are.
-_PLAIN = re.compile(r"(?:(?!\.\.?(?:/|$))[^/\\\0]{1,63}/)*(?!\.\.?$)[^/\\\0]{1,63}\Z")
+_PLAIN = re.compile(r"(?:(?!\.\.?(?:/|$))[^/\\\0\ud800-\udfff]{1,63}/)*(?!\.\.?$)[^/\\\0\ud800-\udfff]{1,63}\Z")
 
 
 def refusal(name: str) -> str:
@@ -75,18 +75,18 @@ class CaseGuard:
     def __init__(self, *, insensitive: bool, limit: int = 100_000) -> None:
         self.insensitive = insensitive
         self._limit = limit
-        self._way: list[tuple[str, dict[str, str]]] = [("", {})]
+        # Each directory on the way: its name, what was seen in it by folded name, and what it itself clashes with.
+        self._way: list[tuple[str, dict[str, str], str]] = [("", {}, "")]
 
     def clash(self, name: str) -> str:
-        """The earlier path that `name` differs from only by case, "" when there is none."""
+        """The earlier path that `name`, or a directory it lies in, differs from only by case; "" when there is none."""
         parts = name.split("/")
         depth = 1
         while depth < len(self._way) and depth < len(parts) and self._way[depth][0] == parts[depth - 1]:
             depth += 1
         del self._way[depth:]
-        found = ""
         for index in range(depth - 1, len(parts)):
-            seen = self._way[index][1]
+            _, seen, found = self._way[index]
             folded = parts[index].casefold()
             other = seen.get(folded)
             if other is None:
@@ -94,6 +94,7 @@ class CaseGuard:
                     seen[folded] = parts[index]
             elif other != parts[index] and not found:
                 found = "/".join([*parts[:index], other])
-            if index + 1 < len(parts):
-                self._way.append((parts[index], {}))
-        return found
+            if index + 1 == len(parts):
+                return found
+            self._way.append((parts[index], {}, found))
+        return ""

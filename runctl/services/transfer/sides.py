@@ -96,6 +96,8 @@ class Sides:
         prefix = where.directory
         checked = source and self._into_directory
         for page in list_remote(self._client, where.bucket, prefix):
+            if self._presorted:
+                compare.check_order(page)  # before anything of it is compared
             for file in page:
                 name = file.key[len(prefix) :]
                 if not self._names(name) or (is_marker(name, file.size) and (checked or not name)):

@@ -210,8 +210,8 @@ def find_site(env: Mapping[str, str] | None = None, profile: str | None = None, 
     if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
         url = (
             env.get("AWS_ENDPOINT_URL_S3")
-            or words.nested("s3", service=True).get("endpoint_url")
             or env.get("AWS_ENDPOINT_URL")
+            or words.nested("s3", service=True).get("endpoint_url")
             or words.words.get("endpoint_url")
             or ""
         )

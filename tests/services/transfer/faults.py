@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import socket
@@ -64,6 +65,8 @@ class FaultProxy:
 
     def close(self) -> None:
         """Stop listening."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the thread in accept() never hears of it
         self._listener.close()
 
     def next(self, kind: str, which: Callable[[Seen], bool] = lambda _: True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def write(root: Path, files: dict[str, int]) -> None:
         target = root / where
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content(where, count))
+
+
+def age(root: Path) -> None:
+    """Make files an hour old: S3 keeps whole seconds, so a file of this very second counts as newer than its object."""
+    for file in (p for p in root.rglob("*") if p.is_file()):
+        now = file.stat().st_mtime_ns
+        os.utime(file, ns=(now, now - 3600 * 10**9))
 
 
 def read(root: Path) -> dict[str, bytes]:
