@@ -51,6 +51,30 @@ def check_order(page: Sequence[RemoteFile]) -> None:
         raise UnorderedError(page[0].key)
 
 
+class ServerOrder:
+    """Whether a server lists in S3's order, remembered: SeaweedFS has an order of directories instead.
+
+    Args:
+        directory: where to remember it, None for nowhere.
+        endpoint: which server, "" for AWS, which is always believed.
+    """
+
+    def __init__(self, directory: Path | None, endpoint: str) -> None:
+        name = "".join(c if c.isalnum() else "-" for c in endpoint)
+        self._mark = directory / f"unordered-{name}" if directory is not None and name else None
+
+    def ways(self) -> tuple[bool, ...]:
+        """Whether to believe the server's order: yes, then no; not again once it was found wrong."""
+        return (False,) if self._mark is not None and self._mark.exists() else (True, False)
+
+    def found_wrong(self) -> None:
+        """It does not."""
+        if self._mark is not None:
+            with contextlib.suppress(OSError):
+                self._mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._mark.touch()
+
+
 def sort_on_disk(files: Iterator[tuple[str, RemoteFile]]) -> Iterator[tuple[str, RemoteFile]]:
     """Sort a listing of any length in a temporary file, in bounded memory."""
     with tempfile.TemporaryDirectory(prefix="runctl-") as directory:

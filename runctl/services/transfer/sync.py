@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -89,6 +88,7 @@ class Sync:
             client, client.control, Bandwidth(options.bandwidth, self._clock), options.tuning,
             Journal(options.state), self._endpoint, self.tally.moved,
         )  # fmt: skip
+        self._order = compare.ServerOrder(options.cache, self._endpoint)
         self._sides = self._new_sides(presorted=True)
         self._extras = NameList()
 
@@ -116,36 +116,19 @@ class Sync:
             CloudError: a listing failed.
             OSError: the local directory cannot be read.
         """
-        for presorted in self._orders():
+        for presorted in self._order.ways():
             plan = Plan(keep)
             try:
                 for change in self._compare(presorted=presorted):
                     plan.add(change)
             except compare.UnorderedError:
-                self._note_unordered()
+                self._order.found_wrong()
                 continue
             break
         for name, size in self._extras:
             plan.add(Change(Kind.EXTRA, name, size, reason="only in the target"))
         plan.forbidden = self._undeletable()
         return plan
-
-    def _orders(self) -> tuple[bool, ...]:
-        """Whether to believe the server's order: yes, then no; not again once it was found wrong."""
-        mark = self._mark()
-        return (False,) if mark is not None and mark.exists() else (True, False)
-
-    def _mark(self) -> Path | None:
-        """Where it is remembered that a server lists in an order of its own (one of files below, like SeaweedFS)."""
-        name = "".join(c if c.isalnum() else "-" for c in self._endpoint)
-        return self.options.cache / f"unordered-{name}" if self.options.cache is not None and name else None
-
-    def _note_unordered(self) -> None:
-        mark = self._mark()
-        if mark is not None:
-            with contextlib.suppress(OSError):
-                mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                mark.touch()
 
     def _new_sides(self, *, presorted: bool) -> Sides:
         return Sides(
@@ -214,13 +197,13 @@ class Sync:
         mover = self._mover(destination)
         cancelled = False
         fatal: BaseException | None = None
-        for presorted in self._orders():
+        for presorted in self._order.ways():
             engine = Engine(mover, self.control, self.tally, workers=self.options.tuning.workers)
             try:
                 self._submit(engine, presorted=presorted)
             except compare.UnorderedError:
                 engine.close()
-                self._note_unordered()
+                self._order.found_wrong()
                 self._cache.save()
                 self.tally.restart()
                 continue
