@@ -126,16 +126,7 @@ def run_script(
     while monotonic() - began < timeout_s + 60:
         pause(wait)
         wait = min(wait * 1.5, 3.0)
-        try:
-            found = ask("ssm", "GetCommandInvocation", region, CommandId=command, InstanceId=instance_id)
-        except RequestError as error:
-            if error.site.code != "InvocationDoesNotExist" or monotonic() - began > _UNKNOWN_FOR_S:
-                raise
-            continue
-        except CloudError as error:
-            if not error.retryable:
-                raise
-            continue
+        found = _result(ask, region, command, instance_id, new=monotonic() - began < _UNKNOWN_FOR_S)
         if found.get("Status") in _ENDED:
             return Ran(
                 int(found.get("ResponseCode", -1)),
@@ -146,3 +137,20 @@ def run_script(
     raise UnreachableError(
         f"{instance_id}: the command {command} did not end in {timeout_s} s", hint="see: runctl doctor"
     )
+
+
+def _result(ask: Ask, region: str, command: str, instance_id: str, *, new: bool) -> Mapping[str, Any]:
+    """What is known of a command; nothing when the question failed in a way that another one may not.
+
+    Raises:
+        CloudError: asking again would not help.
+    """
+    try:
+        return ask("ssm", "GetCommandInvocation", region, CommandId=command, InstanceId=instance_id)
+    except RequestError as error:
+        if error.site.code != "InvocationDoesNotExist" or not new:
+            raise
+    except CloudError as error:
+        if not error.retryable:
+            raise
+    return {}
