@@ -20,10 +20,10 @@ from types import CodeType
 
 from runctl import paths
 
-#: After the first picture: young objects are looked at seldom, because almost all of ours die by reference count.
+#: Later on: young objects are looked at seldom, because almost all of ours die by reference count.
 COLLECT_AFTER = (20_000, 20, 20)
-#: What the first data need is imported after the first picture; its code shall be kept too.
-KEEP_AFTER_S = 2.0
+#: What the first data need is imported and made after the first picture.
+END_AFTER_S = 2.0
 _KIND = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
 
 
@@ -55,16 +55,19 @@ class Headstart:
         exec(code, scope, names)  # noqa: S102  # what dataclasses does with its own source
 
     def end(self) -> None:
-        """After the first picture: what lives now lives to the end, so the collector need not look at it again."""
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
-        gc.enable()
-        later = threading.Timer(KEEP_AFTER_S, self.keep)
+        """The first picture is there, and the first data soon: then everything is as ever again."""
+        later = threading.Timer(END_AFTER_S, self.keep)
         later.daemon = True
         later.start()
 
     def keep(self) -> None:
-        """Compile as ever from now on, and write what had to be compiled until now."""
+        """Collect and compile as ever from now on, and write what had to be compiled until now.
+
+        What lives now lives to the end as a rule, so the collector need not look at it again.
+        """
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
+        gc.enable()
         vars(dataclasses).pop("exec", None)
         if not self._fresh:
             return
