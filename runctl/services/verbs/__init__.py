@@ -15,6 +15,8 @@ from runctl.services.verbs.row import Row
 
 MODULES = (
     "machines",
+    "storage",
+    "volumes",
 )  # fmt: skip
 
 

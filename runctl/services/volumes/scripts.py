@@ -39,8 +39,9 @@ def check_mount_point(text: str) -> str:
     return plain
 
 
-def _find(volume_id: str, device: str, wait_s: int) -> str:
-    """Sets `dev`, or ends with 4 when the disk does not appear."""
+def _find(volume_id: str, device: str, wait_s: int, absent: str = "") -> str:
+    """Sets `dev`, or does `absent`: as a rule complains and ends with 4."""
+    absent = absent or f'echo "the disk {volume_id} did not appear on this machine" >&2; exit 4'
     name = "nvme-Amazon_Elastic_Block_Store_" + volume_id.replace("-", "")
     xen = device.replace("/dev/sd", "/dev/xvd")
     return f"""\
@@ -50,11 +51,13 @@ dev=
 tries=0
 while :; do
   if [ -e "$disks"/{shlex.quote(name)} ]; then dev=$(readlink -f "$disks"/{shlex.quote(name)}); break; fi
+  dev=$(lsblk -dnpo NAME,SERIAL 2>/dev/null | awk '$2 == "{volume_id.replace("-", "")}" {{ print $1; exit }}')
+  [ -n "$dev" ] && break
   if grep -qs '^ec2' /sys/hypervisor/uuid && [ -b {shlex.quote(xen)} ]; then dev={shlex.quote(xen)}; break; fi
   [ "$tries" -ge {wait_s} ] && break
   tries=$((tries + 1)); sleep 1
 done
-[ -n "$dev" ] || {{ echo "the disk {volume_id} did not appear on this machine" >&2; exit 4; }}
+[ -n "$dev" ] || {{ {absent}; }}
 """
 
 
@@ -101,9 +104,10 @@ mkdir -p {where} && mount "$part" {where} && echo "$part is mounted on {director
 def unmount_script(volume_id: str, device: str) -> str:
     """Write out and unmount everything of a disk.
 
-    Ends with 3 and the names of who holds it when it is busy, 4 when the disk is not there.
+    Ends with 3 and the names of who holds it when it is busy. A disk that the system does not see is not mounted.
     """
-    return f"""{_find(volume_id, device, 0)}\
+    gone = f'echo "{volume_id} is not seen by this machine: nothing to unmount"; exit 0'
+    return f"""{_find(volume_id, device, 0, gone)}\
 sync
 for part in $(lsblk -nrpo NAME "$dev"); do
   findmnt -rno TARGET -S "$part" | while IFS= read -r place; do

@@ -79,15 +79,23 @@ pytestmark = pytest.mark.parametrize("shell", SHELLS)
 
 
 def test_a_disk_that_does_not_appear_touches_nothing(machine: Machine, shell: str) -> None:
-    for script in (
-        mount_script(VOLUME, DEVICE, "/data", "ext4"),
-        unmount_script(VOLUME, DEVICE),
-        grow_script(VOLUME, DEVICE),
-    ):
+    for script in (mount_script(VOLUME, DEVICE, "/data", "ext4"), grow_script(VOLUME, DEVICE)):
         done = machine.run(shell, script)
         assert (done.returncode, done.stdout) == (4, "")
         assert VOLUME in done.stderr
-    assert machine.said == []
+    done = machine.run(shell, unmount_script(VOLUME, DEVICE))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing to unmount" in done.stdout
+    assert {line.split()[0] for line in machine.said} <= {"lsblk"}
+
+
+def test_a_disk_is_also_found_by_its_serial(machine: Machine, shell: str) -> None:
+    machine.tool(
+        "lsblk",
+        f'case $* in *SERIAL*) echo "{machine.disk} {VOLUME.replace("-", "")}";; *) echo "{machine.disk}";; esac',
+    )
+    machine.tool("findmnt", "echo /data")
+    assert machine.run(shell, unmount_script(VOLUME, DEVICE)).stdout == "unmounted /data\n"
 
 
 def test_a_blank_disk_is_not_formatted_unasked(machine: Machine, shell: str) -> None:

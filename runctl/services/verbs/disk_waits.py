@@ -1,0 +1,95 @@
+"""What disk verbs wait for: a snapshot that is complete, a disk that is free, a script that has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from runctl.errors import CloudError, RunctlError
+from runctl.services.remote import UnreachableError, run_script, why_unreachable
+from runctl.services.verbs.row import Task
+
+#: Longest waits, seconds. A first snapshot of a large disk takes hours; who waits in a plan wants to know it is whole.
+SNAPSHOT_MOST_S, FREE_MOST_S = 6 * 3600.0, 300.0
+
+
+class NotThereYetError(RunctlError):
+    """AWS did not finish in time; what was begun goes on by itself."""
+
+
+def _until(done: Callable[[], bool], most_s: float, said: str) -> None:
+    """Ask again and again, slower and slower.
+
+    Raises:
+        NotThereYetError: it took longer than `most_s`.
+    """
+    began, wait = time.monotonic(), 0.2
+    while not done():
+        if time.monotonic() - began > most_s:
+            raise NotThereYetError(said, hint="it goes on by itself; run the same plan again later")
+        time.sleep(wait)
+        wait = min(wait * 1.5, 10.0)
+
+
+def await_snapshot(task: Task, snapshot_id: str) -> None:
+    """Wait until a snapshot is complete.
+
+    Raises:
+        RunctlError: it failed, or takes too long.
+        CloudError: AWS cannot be asked.
+    """
+    cloud, region = task.ground.cloud, task.item.region
+
+    def complete() -> bool:
+        found = next((s for s in cloud.find_snapshots(region, ids=[snapshot_id])), None)
+        if found is not None and found.state == "error":
+            raise RunctlError(f"{snapshot_id} failed", hint="the disk is as it was; make another snapshot")
+        return found is not None and found.state == "completed"
+
+    _until(complete, SNAPSHOT_MOST_S, f"{snapshot_id} is not complete yet")
+
+
+def await_free(task: Task, volume_id: str) -> None:
+    """Wait until a disk is attached to nothing.
+
+    Raises:
+        NotThereYetError: it stays attached.
+        CloudError: AWS cannot be asked.
+    """
+    cloud, region = task.ground.cloud, task.item.region
+
+    def free() -> bool:
+        found = next(iter(cloud.find_volumes(region, ids=[volume_id])), None)
+        return found is None or found.state == "available"
+
+    _until(free, FREE_MOST_S, f"{volume_id} is still attached")
+
+
+def run_on_machine(task: Task, instance_id: str, script: str, comment: str, otherwise: str) -> str:
+    """Run a script on the machine of a disk; the last line of what it said.
+
+    Args:
+        task: the verb under way, whose permit covers the machine.
+        instance_id: the machine.
+        script: see `runctl.services.volumes.scripts`.
+        comment: shown in Systems Manager's history.
+        otherwise: what is the case when it fails, for the message.
+
+    Raises:
+        UnreachableError: the machine cannot be reached.
+        RunctlError: the script ended with an error; its last line is the reason.
+        CloudError: AWS cannot be asked.
+    """
+    machine = task.live.around.machine
+    ask = task.ground.cloud.ask
+    try:
+        why = why_unreachable(ask, task.item.region, instance_id, has_profile=bool(machine and machine.profile_arn))
+    except CloudError as error:
+        raise UnreachableError(f"{otherwise}: {error}") from error
+    if why:
+        raise UnreachableError(f"{otherwise}: {why}")
+    ran = run_script(task.send, ask, task.item.region, instance_id, script, comment=f"runctl: {comment}")
+    if ran.code != 0:
+        raise RunctlError(f"{otherwise}: {ran.complaint}")
+    lines = [line for line in ran.stdout.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
