@@ -84,6 +84,7 @@ class RunctlApp(GlobalActions):
             keymap=keymap,
             demo=demo,
             cache=None if demo else paths.cache_dir(),
+            ledger=paths.ledger_file(),
         )
         for theme in themes():
             self.register_theme(theme)

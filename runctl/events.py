@@ -14,6 +14,7 @@ from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import ErrorRecord, Health, SourceKey
+from runctl.models.spent import Spent
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
 Item = Instance | Volume | VolumeSnapshot | Address | Bucket | Job
@@ -88,6 +89,22 @@ class ItemsUpdated:
     items: tuple[Item, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SpentCounted:
+    """The ledger was asked what has been spent; `account` is whose money it was."""
+
+    scope: int
+    account: str
+    spent: Spent
+
+
 Event = (
-    ScopeChanged | IdentityResolved | RegionsResolved | PageArrived | ListingCompleted | ListingFailed | ItemsUpdated
+    ScopeChanged
+    | IdentityResolved
+    | RegionsResolved
+    | PageArrived
+    | ListingCompleted
+    | ListingFailed
+    | ItemsUpdated
+    | SpentCounted
 )

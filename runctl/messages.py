@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from textual.message import Message
 
-from runctl.events import Event, IdentityResolved, RegionsResolved
+from runctl.events import Event, IdentityResolved, RegionsResolved, SpentCounted
 
 
 class EventArrived(Message, bubble=False):
@@ -24,7 +24,7 @@ class EventArrived(Message, bubble=False):
         if not isinstance(message, EventArrived):
             return False
         mine, other = self.event, message.event
-        return type(mine) is type(other) and isinstance(mine, IdentityResolved | RegionsResolved)
+        return type(mine) is type(other) and isinstance(mine, IdentityResolved | RegionsResolved | SpentCounted)
 
 
 class Answered(Message, bubble=False):

@@ -22,6 +22,7 @@ from runctl.keymap import Keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
 from runctl.services.backend import Backend
+from runctl.services.bookkeeper import Bookkeeper
 from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
 from runctl.store.cache import load_snapshot, save_snapshot
 from runctl.store.store import Store
@@ -65,6 +66,7 @@ class Session:
         keymap: the keys in force.
         demo: whether the cloud is the embedded one.
         cache: directory of the last snapshots, None to do without.
+        ledger: file that keeps what has been spent, None to do without.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Session:
         keymap: Keymap,
         demo: bool = False,
         cache: Path | None = None,
+        ledger: Path | None = None,
     ) -> None:
         self._connect, self._post = connect, post
         self.settings, self.clock, self.terminal, self.keymap, self.demo = settings, clock, terminal, keymap, demo
@@ -92,6 +95,7 @@ class Session:
         self._attempt = 0
         self._cache = cache
         self._cached_regions: tuple[str, ...] = ()
+        self._books = None if ledger is None else Bookkeeper(ledger, self._post_event, clock)
 
     @property
     def scope(self) -> int:
@@ -150,6 +154,8 @@ class Session:
     def close(self) -> None:
         """The app ends: stop asking. Threads that hang in a call are daemons and hold up nobody."""
         self._drop()
+        if self._books is not None:
+            self._books.close()
 
     def refresh(self) -> None:
         """Ask again now; pausing ends."""
@@ -225,6 +231,11 @@ class Session:
         self._post(Answered(checked))
 
     def _publish(self, event: Event) -> bool:
+        if self._books is not None:
+            self._books.offer(event)
+        return self._post_event(event)
+
+    def _post_event(self, event: Event) -> bool:
         return self._post(EventArrived(event))
 
     def _drop(self) -> None:

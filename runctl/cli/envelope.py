@@ -14,7 +14,7 @@ from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.snapshot import ErrorRecord, Source
 from runctl.store.fields import Context, json_value
-from runctl.store.select import PanelStatus, jobs, panel_status, rows_of, summary
+from runctl.store.select import PanelStatus, Summary, jobs, panel_status, rows_of, summary
 
 SCHEMA_VERSION = 1
 OK, PARTIAL, ERROR, SKIPPED = "ok", "partial", "error", "skipped"
@@ -102,7 +102,23 @@ def summary_of(fleet: Fleet) -> dict[str, Any]:
         "volumes_unattached": total.volumes_unattached if disks else None,
         "storage_usd_per_month": total.storage_usd_per_month if disks else None,
         "storage_unpriced": total.storage_unpriced if disks else None,
+        **_spent_json(total, whole=machines and disks),
         "alerts": list(total.alerts),
+    }
+
+
+def _spent_json(total: Summary, *, whole: bool) -> dict[str, Any]:
+    """What the ledger counted; a projection only where the burn covers machines and disks."""
+    ahead = total.month_forecast if whole else None
+    return {
+        "today_usd": total.today_usd,
+        "month_usd": total.month_usd,
+        "month_projected_usd": ahead.usd if ahead else None,
+        "month_projected_low_usd": ahead.low if ahead else None,
+        "month_projected_high_usd": ahead.high if ahead else None,
+        "month_projected_basis": ahead.basis if ahead else None,
+        "observed_since": json_value(total.observed_since),
+        "spent_complete": total.spent_complete if total.observed_since else None,
     }
 
 

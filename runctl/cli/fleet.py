@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 
 from runctl.cli.connect import connect, regions_of
 from runctl.cli.invocation import Invocation
@@ -89,16 +91,21 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
     scope = store.snapshot.scope
     store.apply(ScopeChanged(scope, backend.profile, regions))
     progress = _Progress(call)
+    heard: list[Event] = []
 
     def publish(event: Event) -> None:
+        heard.append(event)
         store.apply(event)
         progress.note(event)
 
+    # What keeps the ledger is loaded while AWS thinks, so that it costs the answer nothing.
+    threading.Thread(target=import_module, args=("runctl.cli.books",), daemon=True).start()
     try:
         collect(backend, sources, regions, publish, clock=call.clock, scope=scope, timeout_s=call.args.timeout)
     finally:
         progress.clear()
         backend.close()
+    _count(call, store, heard)
     call.detail(f"asked {', '.join(sources)} in {', '.join(regions)}: {call.duration_ms()} ms since the start")
     return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot), frozenset(sources))
 
@@ -117,7 +124,19 @@ def _cached(call: Invocation) -> Fleet:
             "nothing is cached for this profile and these regions",
             hint="`runctl --once` and the dashboard keep what they saw",
         )
+    from runctl.cli.books import recall
+
+    if (counted := recall(call, snapshot)) is not None:
+        snapshot = replace(snapshot, spent=counted.spent)
     return Fleet(snapshot, Context(call.clock.now(), snapshot), frozenset(Source), cached=True)
+
+
+def _count(call: Invocation, store: Store, heard: Iterable[Event]) -> None:
+    """Into the ledger, and what it knows into the snapshot."""
+    from runctl.cli.books import record
+
+    if store.snapshot.identity is not None and (counted := record(call, heard)) is not None:
+        store.apply(counted)
 
 
 def remember(seen: Fleet) -> None:

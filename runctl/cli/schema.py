@@ -101,9 +101,31 @@ def _summary() -> dict[str, Any]:
             "volumes_unattached": _COUNT,
             "storage_usd_per_month": _MONEY,
             "storage_unpriced": _COUNT,
+            **_spent(),
             "alerts": {"type": "array", "items": {"type": "string"}},
         }
     )
+
+
+def _spent() -> dict[str, Any]:
+    """What the ledger counted; days and months are UTC."""
+    return {
+        "today_usd": {**_MONEY, "description": "known to be spent since midnight UTC; null when nothing is known"},
+        "month_usd": {**_MONEY, "description": "known to be spent since the first of the month, UTC"},
+        "month_projected_usd": {**_MONEY, "description": "the likely sum at the end of the month"},
+        "month_projected_low_usd": {**_MONEY, "description": "at the slowest pace known"},
+        "month_projected_high_usd": {**_MONEY, "description": "at the fastest pace known"},
+        "month_projected_basis": {"type": ["string", "null"], "description": "the pace the projection goes on with"},
+        "observed_since": {
+            **_TYPES[Kind.TIME],
+            "description": "since when this machine's ledger has seen the account in the regions asked; what ended "
+            "before is not in the sums",
+        },
+        "spent_complete": {
+            "type": ["boolean", "null"],
+            "description": "whether month_usd is all of it: watched since the first, no gap, nothing unpriced",
+        },
+    }
 
 
 def once_schema() -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Price:
         source: code of the source in NOTICE ("kp2607"), or "spot-history", "price-list".
         confidence: how sure.
         as_of: the date of the fact, None when the source is undated.
+        since: when a spot price began to hold, None for list prices.
     """
 
     usd: float
@@ -36,6 +37,7 @@ class Price:
     source: str
     confidence: Confidence
     as_of: date | None = None
+    since: datetime | None = None
 
 
 class CostKind(StrEnum):

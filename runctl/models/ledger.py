@@ -55,6 +55,7 @@ class Sighting:
     name: str = ""
     owner: str | None = None
     project: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from runctl.models.identity import Identity
 from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
+from runctl.models.spent import Spent
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
 
@@ -93,6 +94,7 @@ class Snapshot:
         instances, volumes, …: everything known, in a stable order (region, id).
         status: state of each source and region.
         errors: failures seen, newest first, repeated ones counted.
+        spent: what the ledger has counted; None until it answered, or where there is none.
     """
 
     scope: int = 0
@@ -107,6 +109,7 @@ class Snapshot:
     jobs: tuple[Job, ...] = ()
     status: Mapping[SourceKey, SourceStatus] = field(default_factory=dict)
     errors: tuple[ErrorRecord, ...] = ()
+    spent: Spent | None = None
 
 
 EMPTY = Snapshot()

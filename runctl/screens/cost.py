@@ -19,11 +19,11 @@ from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, num
 from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun, Resource
 from runctl.screens.view import NO_FILTER, Choice
+from runctl.store.costs import cost_items, is_waste, waste
 from runctl.store.fields import COST_FIELDS, Context, Field, Fields, Kind
-from runctl.store.select import cost_items, is_waste, waste
 from runctl.widgets.detail import Section
 from runctl.widgets.line import Line, Piece
-from runctl.widgets.money_strip import burn_words
+from runctl.widgets.money_strip import at_least, burn_words
 
 #: What `t` goes through; "" is the single items.
 GROUPINGS = ("", "owner", "project", "kind", "type", "region")
@@ -223,10 +223,10 @@ class CostScreen(FleetScreen[Any]):
         items, wasted = waste(self.context)
         unknown = f" +{wasted.unpriced} unpriced" if wasted.unpriced else ""
         projected = format_usd_short(figures.month_projected_usd)
-        month = f"month {format_usd_short(figures.month_usd)}{self.signs.arrow}{projected}"
+        month = f"month {at_least(figures.month_usd, complete=figures.spent_complete)}{self.signs.arrow}{projected}"
         return [
             Piece(f"now {burn_words(figures)}", "money", bold=True),
-            Piece(f"today {format_usd_short(figures.today_usd)}", "money", rank=2),
+            Piece(f"today {at_least(figures.today_usd, complete=figures.today_complete)}", "money", rank=2),
             Piece(month, "money", rank=3),
             Piece(f"wasted ${format_usd(wasted.usd)}/h{unknown} in {len(items)}", "warn", rank=1),
             Piece(f"by {self._by}" if self._by else "", "accent", bold=True),

@@ -29,8 +29,8 @@ from runctl.screens.cells import (
     state,
 )
 from runctl.screens.noun import Noun, Resource
+from runctl.store.costs import is_waste
 from runctl.store.fields import INSTANCE_FIELDS, Context, disks_usd_per_hour, expires_in_s
-from runctl.store.select import is_waste
 from runctl.widgets.detail import Section
 
 #: From here on a machine's rate is drawn hot.

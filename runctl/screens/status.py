@@ -11,8 +11,9 @@ from runctl.models.snapshot import Health, Snapshot, Source
 from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun
 from runctl.screens.view import Choice, is_signed_out
+from runctl.store.costs import is_waste, waste
 from runctl.store.fields import Context
-from runctl.store.select import PanelStatus, is_waste, jobs, waste
+from runctl.store.select import PanelStatus, jobs
 from runctl.theme import Glyphs
 from runctl.widgets.line import Piece
 from runctl.widgets.money_strip import Whereabouts

@@ -26,8 +26,8 @@ from runctl.screens.cells import (
     state,
 )
 from runctl.screens.noun import Noun, Resource
+from runctl.store.costs import is_waste
 from runctl.store.fields import VOLUME_FIELDS, Context, volume_waste
-from runctl.store.select import is_waste
 from runctl.widgets.detail import Section
 
 #: What gp3 costs less than gp2 for the same size: 0.08 against 0.10 USD a GB-month (EBS pricing page, us-east-1).

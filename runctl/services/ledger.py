@@ -2,58 +2,39 @@
 
 One row for every stretch of a run at one price; a poll that changes nothing only moves the end of the open rows.
 Written in WAL mode inside one transaction a listing, so that a killed process loses at most the last poll and two
-processes may write the same ledger. The arithmetic is in `ledger_fold`.
+processes may write the same ledger. The arithmetic is in `ledger_fold`, the sums in `ledger_read`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from runctl.errors import RunctlError
 from runctl.models.cost import CostKind
-from runctl.models.ledger import Basis, Gap, Interval, LedgerTotal, ResourceKey, Sighting
-from runctl.services.ledger_fold import Change, fold
-
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE resource (
-        id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, kind TEXT NOT NULL, aws_id TEXT NOT NULL,
-        name TEXT NOT NULL, owner TEXT, project TEXT, UNIQUE (account, region, kind, aws_id));
-    CREATE TABLE interval (
-        id INTEGER PRIMARY KEY, resource INTEGER NOT NULL REFERENCES resource (id), started INTEGER NOT NULL,
-        until INTEGER NOT NULL, rate REAL, basis TEXT NOT NULL, source TEXT NOT NULL, market TEXT NOT NULL,
-        type TEXT NOT NULL, run INTEGER, extra_s REAL NOT NULL, open INTEGER NOT NULL);
-    CREATE INDEX interval_by_end ON interval (until);
-    CREATE INDEX interval_by_resource ON interval (resource, until);
-    CREATE INDEX interval_open ON interval (resource) WHERE open;
-    CREATE TABLE gap (
-        resource INTEGER NOT NULL REFERENCES resource (id), started INTEGER NOT NULL, until INTEGER NOT NULL,
-        reason TEXT NOT NULL);
-    CREATE INDEX gap_by_end ON gap (until);
-    CREATE TABLE watch (account TEXT PRIMARY KEY, since INTEGER NOT NULL, last INTEGER NOT NULL);
-    """,
+from runctl.models.ledger import Gap, Interval, LedgerTotal, ResourceKey, Sighting
+from runctl.services.ledger_file import (
+    MIGRATIONS,
+    LedgerError,
+    as_ledger_errors,
+    interval_columns,
+    interval_of,
+    ms_of,
+    set_aside,
+    time_of,
 )
+from runctl.services.ledger_fold import WATCHED, Change, fold
+from runctl.services.ledger_read import GROUPS, totals
 
-#: What totals may be grouped by, and the column it is.
-GROUPS = {
-    "": "''",
-    "project": "COALESCE(r.project, '')",
-    "owner": "COALESCE(r.owner, '')",
-    "type": "i.type",
-    "region": "r.region",
-    "market": "i.market",
-    "kind": "r.kind",
-    "id": "r.aws_id",
-}
+__all__ = ["GROUPS", "Ledger", "LedgerError", "Record", "begin_anew", "open_ledger"]
 
-
-class LedgerError(RunctlError):
-    """The ledger cannot be used; the message says why and what was done with the file."""
+#: Seconds to wait for another process that writes; a command that only prints waits less.
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +45,8 @@ class Record:
     name: str
     owner: str | None
     project: str | None
+    job: str | None
     interval: Interval
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 class Ledger:
@@ -82,23 +56,48 @@ class Ledger:
         LedgerError: from every method, when SQLite reports a locked, full or broken database.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, patience_s: float = PATIENCE_S) -> None:
         self.path = str(path)
-        with _as_ledger_errors(self.path):
-            self._db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._migrate()
+        with as_ledger_errors(self.path):
+            self._db = sqlite3.connect(self.path, timeout=patience_s, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(patience_s)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, patience_s: float) -> None:
+        """Into WAL mode and up to the newest version. SQLite does not wait for a file that is just being made."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._migrate()
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if self._read_version() == len(MIGRATIONS):
+            return
+        with self._transaction():
+            # Read again: another process may have been quicker.
+            for number in range(self._read_version(), len(MIGRATIONS)):
+                for statement in MIGRATIONS[number]:
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {number + 1}")
+
+    def _read_version(self) -> int:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version > len(MIGRATIONS):
             raise LedgerError(
                 f"the ledger {self.path} was written by a newer runctl ({version}, this one reads {len(MIGRATIONS)})",
                 hint="update runctl; until then costs of earlier days are not shown and the file is left as it is",
             )
-        for number in range(version, len(MIGRATIONS)):
-            self._db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+        return version
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -134,38 +133,50 @@ class Ledger:
             self._db.execute(
                 "INSERT INTO watch VALUES (?, ?, ?)"
                 " ON CONFLICT (account) DO UPDATE SET last = MAX(last, excluded.last)",
-                (account, _ms(at), _ms(at)),
+                (account, ms_of(at), ms_of(at)),
             )
+            if kind is CostKind.INSTANCE:
+                self._watch(account, region, at)
+
+    def _watch(self, account: str, region: str, at: datetime) -> None:
+        """Lengthen the stretch in which the region has been looked at, or begin another one."""
+        now = ms_of(at)
+        row = self._db.execute(
+            "SELECT rowid, started, until FROM watched WHERE account = ? AND region = ? ORDER BY until DESC LIMIT 1",
+            (account, region),
+        ).fetchone()
+        if row is not None and now - row[2] <= WATCHED.total_seconds() * 1000:
+            self._db.execute("UPDATE watched SET until = MAX(until, ?) WHERE rowid = ?", (now, row[0]))
+        else:
+            self._db.execute("INSERT INTO watched VALUES (?, ?, ?, ?)", (account, region, now, now))
 
     def _fold_one(self, sighting: Sighting, at: datetime) -> None:
         resource = self._resource(sighting)
         row = self._db.execute("SELECT * FROM interval WHERE resource = ? AND open", (resource,)).fetchone()
-        current = None if row is None else _interval(row)
-        (end,) = self._db.execute(
-            "SELECT MAX(until) FROM interval WHERE resource = ? AND NOT open", (resource,)
-        ).fetchone()
-        change = fold(current, None if end is None else _at(end), sighting, at)
-        self._write(resource, None if row is None else int(row[0]), change)
+        if row is not None:
+            self._write(resource, int(row[0]), fold(interval_of(row), None, sighting, at))
+            return
+        (end,) = self._db.execute("SELECT MAX(until) FROM interval WHERE resource = ?", (resource,)).fetchone()
+        self._write(resource, None, fold(None, None if end is None else time_of(end), sighting, at))
 
     def _resource(self, seen: Sighting) -> int:
         key = (seen.key.account, seen.key.region, str(seen.key.kind), seen.key.id)
+        said = (seen.name, seen.owner, seen.project, seen.job)
         row = self._db.execute(
-            "SELECT id, name, owner, project FROM resource"
+            "SELECT id, name, owner, project, job FROM resource"
             " WHERE account = ? AND region = ? AND kind = ? AND aws_id = ?",
             key,
         ).fetchone()
         if row is None:
             cursor = self._db.execute(
-                "INSERT INTO resource (account, region, kind, aws_id, name, owner, project)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*key, seen.name, seen.owner, seen.project),
+                "INSERT INTO resource (account, region, kind, aws_id, name, owner, project, job)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, *said),
             )
             return int(cursor.lastrowid or 0)
-        named = seen.name or seen.owner or seen.project
-        if named and (seen.name, seen.owner, seen.project) != tuple(row[1:]):
+        if any(said) and said != tuple(row[1:]):
             self._db.execute(
-                "UPDATE resource SET name = ?, owner = ?, project = ? WHERE id = ?",
-                (seen.name, seen.owner, seen.project, row[0]),
+                "UPDATE resource SET name = ?, owner = ?, project = ?, job = ? WHERE id = ?", (*said, row[0])
             )
         return int(row[0])
 
@@ -173,18 +184,18 @@ class Ledger:
         if change.current is not None and current_row is not None:
             moved = change.current
             self._db.execute(
-                "UPDATE interval SET until = ?, extra_s = ?, open = ? WHERE id = ?",
-                (_ms(moved.until), moved.extra_s, moved.open, current_row),
+                "UPDATE interval SET until = ?, basis = ?, extra_s = ?, open = ? WHERE id = ?",
+                (ms_of(moved.until), str(moved.basis), moved.extra_s, moved.open, current_row),
             )
         for new in change.added:
             self._db.execute(
                 "INSERT INTO interval (resource, started, until, rate, basis, source, market, type, run, extra_s, open)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (resource, *_columns(new)),
+                (resource, *interval_columns(new)),
             )
         for gap in change.gaps:
             self._db.execute(
-                "INSERT INTO gap VALUES (?, ?, ?, ?)", (resource, _ms(gap.started), _ms(gap.until), gap.reason)
+                "INSERT INTO gap VALUES (?, ?, ?, ?)", (resource, ms_of(gap.started), ms_of(gap.until), gap.reason)
             )
 
     def _open_keys(self, account: str, region: str, kind: CostKind) -> Iterator[ResourceKey]:
@@ -195,55 +206,58 @@ class Ledger:
         ).fetchall()
         return (ResourceKey(account, region, kind, aws_id) for (aws_id,) in rows)
 
-    def observed_since(self, account: str) -> datetime | None:
-        """When this ledger first saw the account; None when it never did."""
-        with _as_ledger_errors(self.path):
+    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Rows of a question; for `ledger_read`."""
+        with as_ledger_errors(self.path):
+            return self._db.execute(sql, parameters).fetchall()
+
+    def observed_since(self, account: str, regions: Sequence[str] = ()) -> datetime | None:
+        """When this ledger first saw the account, in all of `regions`; None when it never did."""
+        with as_ledger_errors(self.path):
             row = self._db.execute("SELECT since FROM watch WHERE account = ?", (account,)).fetchone()
-        return None if row is None else _at(row[0])
+            firsts = dict(
+                self._db.execute(
+                    "SELECT region, MIN(started) FROM watched WHERE account = ? GROUP BY region", (account,)
+                ).fetchall()
+            )
+        if row is None or any(region not in firsts for region in regions):
+            return None
+        return time_of(max([firsts[r] for r in regions], default=row[0]))
 
     def totals(self, account: str, since: datetime, until: datetime, by: str = "") -> list[LedgerTotal]:
-        """What the window `[since, until)` cost, grouped by one of `GROUPS`, dearest first.
-
-        The 60 s minimum is counted at the end of its run. Gaps count in the group only where the group is a property
-        of the resource; by type and market they are in the group "".
-        """
-        a, b = _ms(since), _ms(until)
-        column = GROUPS[by]
-        gap_column = column if column.startswith(("r.", "COALESCE(r.")) else "''"
-        with _as_ledger_errors(self.path):
-            rows = self._db.execute(_TOTALS.format(column=column), {"a": a, "b": b, "account": account}).fetchall()
-            gaps = self._db.execute(_GAPS.format(column=gap_column), {"a": a, "b": b, "account": account}).fetchall()
-        return _fold_totals(rows, {str(g): float(s) for g, s in gaps})
+        """What the window `[since, until)` cost, grouped by one of `GROUPS`, dearest first; see `ledger_read`."""
+        return totals(self, account, since, until, by)
 
     def records(self, account: str, since: datetime, until: datetime) -> Iterator[Record]:
         """Every interval that touches the window, oldest first, for export."""
-        with _as_ledger_errors(self.path):
+        with as_ledger_errors(self.path):
             rows = self._db.execute(
-                "SELECT r.account, r.region, r.kind, r.aws_id, r.name, r.owner, r.project, i.* FROM interval i"
+                "SELECT r.account, r.region, r.kind, r.aws_id, r.name, r.owner, r.project, r.job, i.* FROM interval i"
                 " JOIN resource r ON r.id = i.resource WHERE r.account = ? AND i.until >= ? AND i.started < ?"
                 " ORDER BY i.started, r.aws_id",
-                (account, _ms(since), _ms(until)),
+                (account, ms_of(since), ms_of(until)),
             ).fetchall()
-        for account_, region, kind, aws_id, name, owner, project, *rest in rows:
-            yield Record(ResourceKey(account_, region, CostKind(kind), aws_id), name, owner, project, _interval(rest))
+        for account_, region, kind, aws_id, name, owner, project, job, *rest in rows:
+            key = ResourceKey(account_, region, CostKind(kind), aws_id)
+            yield Record(key, name, owner, project, job, interval_of(rest))
 
     def gaps(self, account: str, since: datetime, until: datetime) -> list[tuple[ResourceKey, Gap]]:
         """Every gap that touches the window."""
-        with _as_ledger_errors(self.path):
+        with as_ledger_errors(self.path):
             rows = self._db.execute(
                 "SELECT r.account, r.region, r.kind, r.aws_id, g.started, g.until, g.reason FROM gap g"
                 " JOIN resource r ON r.id = g.resource WHERE r.account = ? AND g.until > ? AND g.started < ?"
                 " ORDER BY g.started",
-                (account, _ms(since), _ms(until)),
+                (account, ms_of(since), ms_of(until)),
             ).fetchall()
         return [
-            (ResourceKey(acc, region, CostKind(kind), aws_id), Gap(_at(s), _at(u), reason))
+            (ResourceKey(acc, region, CostKind(kind), aws_id), Gap(time_of(s), time_of(u), reason))
             for acc, region, kind, aws_id, s, u, reason in rows
         ]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _as_ledger_errors(self.path):
+        with as_ledger_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -253,83 +267,7 @@ class Ledger:
             self._db.execute("COMMIT")
 
 
-_TOTALS = """
-    SELECT {column} AS grp, i.basis,
-        SUM(CASE WHEN i.rate IS NULL THEN 0 ELSE i.rate / 3600.0 * (
-            MAX(0, MIN(i.until, :b) - MAX(i.started, :a)) / 1000.0
-            + CASE WHEN i.until >= :a AND i.until < :b THEN i.extra_s ELSE 0 END) END),
-        SUM(CASE WHEN i.rate IS NULL THEN 0 ELSE MAX(0, MIN(i.until, :b) - MAX(i.started, :a)) END) / 1000.0,
-        SUM(CASE WHEN i.rate IS NULL THEN MAX(0, MIN(i.until, :b) - MAX(i.started, :a)) ELSE 0 END) / 1000.0,
-        COUNT(DISTINCT i.resource)
-    FROM interval i JOIN resource r ON r.id = i.resource
-    WHERE i.until >= :a AND i.started < :b AND r.account = :account
-    GROUP BY grp, i.basis
-"""
-
-_GAPS = """
-    SELECT {column} AS grp, SUM(MIN(g.until, :b) - MAX(g.started, :a)) / 1000.0
-    FROM gap g JOIN resource r ON r.id = g.resource
-    WHERE g.until > :a AND g.started < :b AND r.account = :account GROUP BY grp
-"""
-
-
-def _fold_totals(rows: Iterable[Sequence[object]], gaps: dict[str, float]) -> list[LedgerTotal]:
-    grouped: dict[str, list[tuple[Basis, float, float, float, int]]] = {g: [] for g in gaps}
-    for group, basis, usd, priced, unpriced, count in rows:
-        entry = (Basis(str(basis)), float(str(usd)), float(str(priced)), float(str(unpriced)), int(str(count)))
-        grouped.setdefault(str(group), []).append(entry)
-    totals = [
-        LedgerTotal(
-            group=group,
-            usd=sum(p[1] for p in parts),
-            usd_by_basis={p[0]: p[1] for p in parts},
-            priced_s=sum(p[2] for p in parts),
-            unpriced_s=sum(p[3] for p in parts),
-            gap_s=gaps.get(group, 0.0),
-            resources=max((p[4] for p in parts), default=0),
-        )
-        for group, parts in grouped.items()
-    ]
-    return sorted(totals, key=lambda t: (-t.usd, t.group))
-
-
-def _columns(new: Interval) -> tuple[object, ...]:
-    run = None if new.run_started is None else _ms(new.run_started)
-    ends = (_ms(new.started), _ms(new.until))
-    return (*ends, new.rate, str(new.basis), new.source, new.market, new.type, run, new.extra_s, int(new.open))
-
-
-def _interval(row: Sequence[object]) -> Interval:
-    """An `interval` row (all columns, in table order) as a value."""
-    _, _, started, until, rate, basis, source, market, kind, run, extra_s, is_open = row
-    return Interval(
-        started=_at(int(str(started))),
-        until=_at(int(str(until))),
-        rate=None if rate is None else float(str(rate)),
-        basis=Basis(str(basis)),
-        source=str(source),
-        market=str(market),
-        type=str(kind),
-        run_started=None if run is None else _at(int(str(run))),
-        extra_s=float(str(extra_s)),
-        open=bool(is_open),
-    )
-
-
-@contextmanager
-def _as_ledger_errors(path: str) -> Iterator[None]:
-    """Every SQLite failure as a LedgerError that says what it means."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be written: {error}", hint="costs go on without history"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise LedgerError(f"the ledger {path} is damaged: {error}", hint="costs go on without history") from error
-
-
-def open_ledger(path: Path, at: datetime) -> tuple[Ledger, str]:
+def open_ledger(path: Path, at: datetime, patience_s: float = PATIENCE_S) -> tuple[Ledger, str]:
     """Open the ledger, or go on without its past.
 
     A damaged file is renamed beside itself (never deleted) and a new one begins; a file of a newer version, or one that
@@ -340,18 +278,22 @@ def open_ledger(path: Path, at: datetime) -> tuple[Ledger, str]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ledger = Ledger(path)
-        ledger._db.execute("PRAGMA quick_check(1)")
-        return ledger, ""
+        return Ledger(path, patience_s), ""
     except LedgerError as error:
-        if isinstance(error.__cause__, sqlite3.DatabaseError) and not isinstance(
-            error.__cause__, sqlite3.OperationalError
-        ):
-            aside = path.with_name(f"{path.name}.damaged-{at:%Y%m%dT%H%M%SZ}")
-            path.rename(aside)
-            return Ledger(path), f"the ledger was damaged and is set aside as {aside}; a new one begins now"
-        return Ledger(":memory:"), f"{error.message}; {error.hint or 'this session keeps its costs in memory'}"
+        if error.damaged:
+            return begin_anew(path, at, error.message)
+        return Ledger(":memory:"), f"{error.message}; {error.hint or _IN_MEMORY}"
     except OSError as error:
-        return Ledger(
-            ":memory:"
-        ), f"the ledger {path} cannot be opened: {error}; this session keeps its costs in memory"
+        return Ledger(":memory:"), f"the ledger {path} cannot be opened: {error}; {_IN_MEMORY}"
+
+
+_IN_MEMORY = "this session keeps its costs in memory"
+
+
+def begin_anew(path: Path, at: datetime, why: str) -> tuple[Ledger, str]:
+    """Set a damaged ledger aside and begin another one, or one in memory; with the sentence for the user."""
+    try:
+        aside = set_aside(path, at)
+        return Ledger(path), f"the ledger was damaged and is set aside as {aside}; a new one begins now"
+    except (OSError, LedgerError) as error:
+        return Ledger(":memory:"), f"{why}; it cannot be set aside: {error}; {_IN_MEMORY}"

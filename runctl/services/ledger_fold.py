@@ -137,13 +137,27 @@ def _other_run(current: Interval, seen: Sighting, at: datetime) -> Change:
 def _same_run(current: Interval, seen: Sighting, at: datetime) -> Change:
     same_rate = seen.rate == current.rate and seen.market == current.market
     if at - current.until <= WATCHED:
-        if same_rate:
-            return Change(current=replace(current, until=at))
-        step = at if seen.rate_since is None else min(max(seen.rate_since, current.until), at)
-        return Change(current=replace(current, until=step, open=False), added=(_fresh(seen, step, at, Basis.OBSERVED),))
-    now_open = _fresh(seen, at, at, Basis.OBSERVED)
-    closed = replace(current, open=False)
-    if same_rate and seen.rate is not None and seen.market != "spot" and seen.run_started is not None:
-        between = _fresh(seen, current.until, at, Basis.CONTINUED, is_open=False)
-        return Change(current=closed, added=(between, now_open))
-    return Change(current=closed, added=(now_open,), gaps=(Gap(current.until, at, "not watched, price unknown"),))
+        return _watched_on(current, seen, at, same_rate=same_rate)
+    if same_rate and seen.rate is not None and seen.run_started is not None and _is_steady(current, seen):
+        if current.basis is Basis.CONTINUED or current.until == current.started:
+            # Somebody who looks now and then leaves one row, not one a look.
+            return Change(current=replace(current, until=at, basis=Basis.CONTINUED))
+        return Change(current=replace(current, open=False), added=(_fresh(seen, current.until, at, Basis.CONTINUED),))
+    return Change(
+        current=replace(current, open=False),
+        added=(_fresh(seen, at, at, Basis.OBSERVED),),
+        gaps=(Gap(current.until, at, "not watched, price unknown"),),
+    )
+
+
+def _watched_on(current: Interval, seen: Sighting, at: datetime, *, same_rate: bool) -> Change:
+    if same_rate and current.basis is Basis.OBSERVED:
+        return Change(current=replace(current, until=at))
+    moved = not same_rate and seen.rate_since is not None
+    step = min(max(seen.rate_since or at, current.until), at) if moved else current.until if same_rate else at
+    return Change(current=replace(current, until=step, open=False), added=(_fresh(seen, step, at, Basis.OBSERVED),))
+
+
+def _is_steady(current: Interval, seen: Sighting) -> bool:
+    """Whether the price cannot have moved since the last sight: a list price, or a spot price older than that."""
+    return current.market != "spot" or (seen.rate_since is not None and seen.rate_since <= current.until)

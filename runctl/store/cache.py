@@ -112,13 +112,14 @@ def _read(path: Path, scope: int) -> Snapshot | None:
         )
         for source, region, as_of in document["status"]
     }
+    slots: dict[str, Any] = {slot: tuple(_built(i, kind) for i in document[slot]) for slot, kind in _SLOTS.items()}
     return Snapshot(
         scope=scope,
         identity=_built(document["identity"], Identity),
         profile=document["profile"],
         regions=tuple(document["regions"]),
         status=status,
-        **{slot: tuple(_built(i, kind) for i in document[slot]) for slot, kind in _SLOTS.items()},
+        **slots,
     )
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from runctl.models.cost import CostItem
-from runctl.models.instance import Instance
+from runctl.models.instance import Instance, Market
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import EMPTY, Snapshot
@@ -143,6 +143,16 @@ def idle_s(item: Instance, context: Context) -> float | None:
     return (context.now - activity.since).total_seconds() if activity.state == "idle" and activity.since else None
 
 
+def usd_since_launch(item: Instance, context: Context) -> float | None:
+    """USD of the current run: as the ledger counted it where a price may have moved, else time at the list price."""
+    spent = context.snapshot.spent
+    if item.market == Market.SPOT and item.bills and spent is not None:
+        counted = spent.runs.get(("instance", item.region, item.id))
+        if counted is not None and counted.whole:
+            return counted.usd
+    return item.usd_since_launch(context.now)
+
+
 def _age(at: datetime | None, context: Context) -> float | None:
     return None if at is None else max(0.0, (context.now - at).total_seconds())
 
@@ -178,7 +188,7 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
         F("launched_at", "LAUNCHED", Kind.TIME, lambda i, c: i.launched_at),
         F("uptime_s", "UP", Kind.SECONDS, lambda i, c: i.uptime_s(c.now), ("uptime", "up"), shown=True),
         F("usd_per_hour", "$/H", Kind.MONEY, lambda i, c: i.usd_per_hour, ("cost", "price"), shown=True),
-        F("usd_since_launch", "SINCE", Kind.MONEY, lambda i, c: i.usd_since_launch(c.now), ("since",), shown=True),
+        F("usd_since_launch", "SINCE", Kind.MONEY, usd_since_launch, ("since",), shown=True),
         F("price_source", "SOURCE", Kind.TEXT, lambda i, c: i.rate.source if i.rate else None, wide=True),
         F("vcpus", "VCPU", Kind.NUMBER, lambda i, c: i.hardware.vcpus, wide=True),
         F("memory_gib", "GIB", Kind.NUMBER, lambda i, c: i.hardware.memory_gib, ("memory",), wide=True, unit="GiB"),

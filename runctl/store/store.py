@@ -16,6 +16,7 @@ from runctl.events import (
     PageArrived,
     RegionsResolved,
     ScopeChanged,
+    SpentCounted,
 )
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
@@ -78,6 +79,10 @@ class Store:
                 rows = self._rows.get(key, {})
                 rows.update({_id(i): i for i in items if _id(i) in rows})
                 folded = self._with_rows(key.source)
+            case SpentCounted(account=account, spent=spent):
+                known = self.snapshot.identity
+                mine = known is not None and known.account == account
+                folded = replace(self.snapshot, spent=spent) if mine else self.snapshot
             case _:
                 folded = self.snapshot
         return folded

@@ -33,6 +33,11 @@ def burn_words(summary: Summary) -> str:
     return f"${summary.burn_usd_per_hour:,.2f}/h{unpriced}"
 
 
+def at_least(usd: float | None, *, complete: bool) -> str:
+    """A sum of the ledger: `$61`, `$61+` where something is not in it (not watched, not priced), `$?` when unknown."""
+    return format_usd_short(usd) + ("+" if usd is not None and not complete else "")
+
+
 def strip_pieces(summary: Summary | None, place: Whereabouts, signs: Glyphs = UNICODE) -> list[Piece]:
     """The pieces of the strip, the most important with the lowest rank."""
     pieces = [Piece("runctl", "accent", bold=True, rank=9)]
@@ -45,10 +50,12 @@ def strip_pieces(summary: Summary | None, place: Whereabouts, signs: Glyphs = UN
             pieces.append(Piece("so far", "stale", rank=1))
         if summary.burn_without:
             pieces.append(Piece(f"without {', '.join(summary.burn_without)}", "warn", rank=0, action="app.errors"))
-        pieces.append(Piece(f"today {format_usd_short(summary.today_usd)}", "money", rank=5))
+        today = at_least(summary.today_usd, complete=summary.today_complete)
+        pieces.append(Piece(f"today {today}", "money", rank=5))
         projected = summary.month_projected_usd
         after = f"{signs.arrow}{format_usd_short(projected)}" if projected is not None else ""
-        pieces.append(Piece(f"month {format_usd_short(summary.month_usd)}{after}", "money", rank=6))
+        month = at_least(summary.month_usd, complete=summary.spent_complete)
+        pieces.append(Piece(f"month {month}{after}", "money", rank=6))
         pieces.append(
             Piece(f"{summary.jobs_running} job{'s' * (summary.jobs_running != 1)}", rank=7)
             if summary.jobs_running

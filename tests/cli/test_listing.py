@@ -20,8 +20,8 @@ from runctl.cli.listing import (
 )
 from runctl.cli.style import Style
 from runctl.errors import InputError
+from runctl.store.costs import cost_items
 from runctl.store.fields import BUCKET_FIELDS, COST_FIELDS, INSTANCE_FIELDS, JOB_FIELDS, VOLUME_FIELDS, Context
-from runctl.store.select import cost_items
 from tests.cli.fleets import BUCKETS, MACHINES, NOW, SNAPSHOT, VOLUMES
 
 CONTEXT = Context(NOW, SNAPSHOT)

@@ -16,8 +16,9 @@ from runctl.models.instance import BILLING_STATES, Instance, InstanceState, Mark
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.tags import parse_ownership
 from runctl.models.volume import Attachment, Volume, VolumeSnapshot
+from runctl.store.costs import burn, cost_items, is_waste, waste
 from runctl.store.fields import COST_FIELDS, INSTANCE_FIELDS, VOLUME_FIELDS, Context
-from runctl.store.select import burn, cost_items, is_waste, jobs, panel_status, sort_items, summary, waste
+from runctl.store.select import jobs, panel_status, sort_items, summary
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

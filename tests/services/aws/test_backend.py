@@ -17,8 +17,9 @@ from runctl.services.aws.backend import AwsBackend, open_backend
 from runctl.services.aws.slim import OPERATIONS, ensure_models
 from runctl.services.pollers import FLEET, collect
 from runctl.services.prices import PriceBook
+from runctl.store.costs import cost_items
 from runctl.store.fields import Context
-from runctl.store.select import cost_items, summary
+from runctl.store.select import summary
 from runctl.store.store import Store
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")

@@ -1,0 +1,87 @@
+"""The thread that keeps the ledger while the dashboard is open: events in from any thread, counts out as an event."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runctl.clock import Clock, SystemClock
+from runctl.events import Event, SpentCounted
+
+if TYPE_CHECKING:  # SQLite is loaded in the thread: the first paint does not wait for it
+    from runctl.services.recorder import Recorder
+
+#: The sums are read again at most this often, seconds; writing is not held up.
+COUNT_EVERY_S: Final = 5.0
+#: Seconds the end of the dashboard waits for what is still to be written.
+LAST_S: Final = 0.5
+
+
+class Bookkeeper:
+    """Writes what the pollers see into the ledger, and tells what has been spent.
+
+    Args:
+        path: the ledger.
+        publish: takes `SpentCounted`, in the bookkeeper's thread.
+        clock: the time of day.
+    """
+
+    def __init__(self, path: Path, publish: Callable[[Event], object], clock: Clock) -> None:
+        self._path, self._publish, self._clock = path, publish, clock
+        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._monotonic = SystemClock().monotonic
+        self._started = False
+        self._lock = threading.Lock()
+
+    def offer(self, event: Event) -> None:
+        """Hand over an event; never blocks."""
+        with self._lock:
+            if not self._started:
+                self._started = True
+                self._thread.start()
+        self._inbox.put(event)
+
+    def close(self) -> None:
+        """Write what is still waiting, for a moment at most; a transaction that is cut off leaves no trace."""
+        self._inbox.put(None)
+        if self._started:
+            self._thread.join(LAST_S)
+
+    def _run(self) -> None:
+        from runctl.services.recorder import Recorder
+
+        recorder = Recorder(self._path, self._clock)
+        changed, counted_at = False, -COUNT_EVERY_S
+        while True:
+            event = self._next(self._monotonic() - counted_at if changed else None)
+            if event is None:
+                break
+            if not isinstance(event, _Quiet):
+                changed |= recorder.take(event)
+            if changed and self._inbox.empty() and self._monotonic() - counted_at >= COUNT_EVERY_S:
+                changed, counted_at = False, self._monotonic()
+                self._count(recorder)
+        recorder.close()
+
+    def _next(self, since_s: float | None) -> Event | _Quiet | None:
+        """The next event; after a change, silence until the sums are due is an event too."""
+        try:
+            return self._inbox.get(timeout=None if since_s is None else max(0.05, COUNT_EVERY_S - since_s))
+        except queue.Empty:
+            return _QUIET
+
+    def _count(self, recorder: Recorder) -> None:
+        spent = recorder.spent(self._clock.now())
+        if spent is not None and recorder.scope is not None:
+            self._publish(SpentCounted(recorder.scope, recorder.account, spent))
+
+
+class _Quiet:
+    """Nothing arrived for a while."""
+
+
+_QUIET: Final = _Quiet()
