@@ -193,10 +193,18 @@ class Actions:
             RunctlError: the plan as a whole cannot go on (the journal cannot be written).
         """
         row = row_of(item.verb, item.kind)
+        begun = self.begin(item, plan, cut_off=cut_off)
+        return begun if isinstance(begun, ItemResult) else self._run(row, begun)
+
+    def begin(
+        self, item: PlanItem, plan: Plan, *, cut_off: Mapping[str, Entry] = MappingProxyType({})
+    ) -> Task | ItemResult:
+        """Everything that comes before one item is sent: read, judge, permit. Or why it is not to be sent."""
+        row = row_of(item.verb, item.kind)
         try:
             live = row.read(self.ground, item.region, (item.id,), item.parameters).get(item.id)
         except DeniedError as error:
-            return ItemResult(item, Outcome.REFUSED, Rule.TAGS_UNREADABLE, f"it cannot be read: {error}")
+            return ItemResult(item, Outcome.REFUSED, Rule.TAGS_UNREADABLE, f"it cannot be read: {error}", exit_class=1)
         except CloudError as error:
             return _failed(item, error)
         if live is None:
@@ -207,8 +215,7 @@ class Actions:
         more = standing(row.refuse(self.ground, live, item.parameters), plan.overrides)
         if not isinstance(granted, Permit) or more:
             return _refused(item, (*(() if isinstance(granted, Permit) else granted), *more))
-        task = Task(item, plan, live, granted, self.ground, row.inverse(item, live))
-        return self._run(row, task)
+        return Task(item, plan, live, granted, self.ground, row.inverse(item, live))
 
     def _not_to_be_done(
         self, item: PlanItem, plan: Plan, row: Row, live: Live, earlier: Entry | None

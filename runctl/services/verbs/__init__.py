@@ -15,6 +15,7 @@ from runctl.services.verbs.row import Row
 
 MODULES = (
     "machines",
+    "probe",
     "storage",
     "volumes",
 )  # fmt: skip
