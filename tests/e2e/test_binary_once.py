@@ -64,23 +64,43 @@ def test_prices_are_those_of_the_book_to_the_cent(cloud: DemoCloud) -> None:
     assert priced > 10
 
 
-def test_a_plain_moto_server_gives_complete_data_too(plain_moto: str) -> None:
+def test_a_plain_moto_server_gives_exact_data(plain_moto: str) -> None:
+    """Counts and prices reckoned by hand from AWS's lists for us-east-1, to the cent."""
     ec2 = boto3.client("ec2", region_name="us-east-1")
-    image = ec2.describe_images()["Images"][0]["ImageId"] if ec2.describe_images()["Images"] else "ami-12c6146b"
+    image = ec2.register_image(Name="linux", RootDeviceName="/dev/sda1", Architecture="x86_64")["ImageId"]
     tags = [{"Key": "Name", "Value": "[x] \U0001f999"}, {"Key": "runctl:managed", "Value": "1"}]
-    ec2.run_instances(
+    workers = ec2.run_instances(
         ImageId=image, MinCount=3, MaxCount=3, InstanceType="g5.xlarge",
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )  # fmt: skip
-    ec2.create_volume(AvailabilityZone="us-east-1a", Size=100, VolumeType="gp3")
+    )["Instances"]  # fmt: skip
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="p4d.24xlarge")
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="mac2.metal")
+    ec2.stop_instances(InstanceIds=[workers[0]["InstanceId"]])
+    fast = ec2.create_volume(AvailabilityZone="us-east-1a", Size=500, VolumeType="gp3", Iops=6000, Throughput=500)
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=100, VolumeType="io1", Iops=1000)
+    ec2.create_snapshot(VolumeId=fast["VolumeId"])
+    ec2.allocate_address(Domain="vpc")
     document = runctl("--once", "-o", "json").json()
-    machines = document["sections"]["instances"]["items"]
-    assert [m["type"] for m in machines] == ["g5.xlarge"] * 3
-    assert {m["name"] for m in machines} == {"[x] \U0001f999"}
-    volumes = document["sections"]["volumes"]["items"]
-    assert [v["size_gib"] for v in volumes if v["attached_to"] is None] == [100]
-    rates = [i["usd_per_hour"] for i in document["sections"]["cost"]["items"]]
-    assert document["summary"]["burn_usd_per_hour"] == math.fsum(r for r in rates if r is not None)
+    machines, disks = (document["sections"][n]["items"] for n in ("instances", "volumes"))
+    assert Counter((m["type"], m["state"], m["usd_per_hour"]) for m in machines) == {
+        ("g5.xlarge", "running", 1.006): 2,
+        ("g5.xlarge", "stopped", 0.0): 1,
+        ("p4d.24xlarge", "running", 21.957642): 1,
+        ("mac2.metal", "running", None): 1,
+    }
+    assert {m["name"] for m in machines if m["type"] == "g5.xlarge"} == {"[x] \U0001f999"}
+    assert Counter((d["type"], d["size_gib"], d["usd_per_month"], d["attached_to"] is None) for d in disks) == {
+        ("gp2", 8, 0.80, False): 5,  # moto gives each machine a root disk
+        ("gp3", 500, 40.00 + 3000 * 0.005 + 375 * 0.04, True): 1,
+        ("io1", 100, 12.50 + 1000 * 0.065, True): 1,
+    }
+    # A snapshot of 500 GiB, and moto's own of 15 GiB under the image, at 0.05 USD each.
+    storage = 5 * 0.80 + 70.00 + 77.50 + 25.00 + 0.75
+    summary = document["summary"]
+    assert summary["storage_usd_per_month"] == pytest.approx(storage, abs=0.005)
+    assert summary["burn_usd_per_hour"] == pytest.approx(2 * 1.006 + 21.957642 + storage / 730 + 0.005, abs=0.00005)
+    counts = ("instances_running", "instances_stopped", "volumes_unattached", "burn_unpriced", "storage_unpriced")
+    assert [summary[name] for name in counts] == [4, 1, 2, 1, 0]
 
 
 def test_without_a_terminal_it_is_once_and_every_format_agrees(cloud: DemoCloud) -> None:
