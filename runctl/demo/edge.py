@@ -70,9 +70,11 @@ class Edge:
         delay, fault = self.faults.for_request(target)
         if delay:
             self.faults.released.wait(delay)
-        if fault is not None and fault.kind != "truncate":
+        if fault is not None and fault.kind not in ("truncate", "stall"):
             return self._fail(fault, target, environ, start_response)
         reply = self._answer(target, environ, body, start_response)
+        if fault is not None and fault.kind == "stall":
+            return self._keep_back(fault, reply, environ)
         return _cut(reply, environ) if fault else reply
 
     def _peek(self, environ: dict[str, Any]) -> bytes:
@@ -110,6 +112,14 @@ class Edge:
             traceback.print_exc()
             failed = 500, "InternalError", f"An internal error has occurred ({type(error).__name__})"
         return _send(error_reply(protocol_of(environ, target.service), *failed), start_response)
+
+    def _keep_back(self, fault: Fault, reply: Iterable[bytes], environ: dict[str, Any]) -> Iterable[bytes]:
+        """It is done, and nobody hears of it."""
+        for _ in reply:
+            pass
+        self.faults.released.wait(fault.seconds or 3600)
+        _drop(environ)
+        return _Nothing()
 
     def _fail(
         self, fault: Fault, target: Target, environ: dict[str, Any], start_response: Callable[..., Any]

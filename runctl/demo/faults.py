@@ -19,7 +19,8 @@ from runctl.demo.requests import Target
 
 #: What can go wrong. `error` needs a code; `capacity` concerns launches only (see `gateway/launch.py`).
 KINDS: Final = (
-    "throttle", "unavailable", "html", "expired", "denied", "error", "hang", "reset", "truncate", "latency", "capacity",
+    "throttle", "unavailable", "html", "expired", "denied", "error", "hang", "stall", "reset", "truncate", "latency",
+    "capacity",
 )  # fmt: skip
 #: With a doctype botocore tries to read it as XML and gives up with an error that is no ClientError; a body that begins
 #: with <html> it would recognise. Proxies send either.
@@ -40,7 +41,7 @@ class Fault:
         code: AWS error code, when the kind's own will not do.
         status: HTTP status, likewise.
         message: likewise.
-        seconds: how long `hang` and `latency` wait.
+        seconds: how long `hang`, `stall` and `latency` wait.
         types, azs: instance types (wildcards) and zones that `capacity` concerns; empty means all.
     """
 

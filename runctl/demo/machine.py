@@ -105,7 +105,7 @@ class Sandboxes:
 
     def _environment_of(self, instance_id: str, home: Path, region: str) -> dict[str, str]:
         plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-        here = {"HOME": str(home), "TMPDIR": str(home), "INSTANCE_ID": instance_id}
+        here = {"HOME": str(home), "TMPDIR": str(home), "INSTANCE_ID": instance_id, "RUNCTL_MACHINE_ROOT": str(home)}
         return plain | self._environment | here | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
     def cancel(self, instance_id: str, run_id: str) -> bool:

@@ -230,6 +230,7 @@ class LaunchResult:
         attempts: every candidate tried, in order.
         candidate: the one that worked, None when none did.
         adopted: an earlier try of the same request had launched them already.
+        pending: an earlier try of the same request may still bring a machine; ask again in some minutes.
         refusals: the rules that kept anything from being sent.
         exit_code: 0 launched, 1 request or rules, 2 AWS, 3 credentials.
     """
@@ -240,6 +241,7 @@ class LaunchResult:
     attempts: tuple[Attempt, ...] = ()
     candidate: Candidate | None = None
     adopted: bool = False
+    pending: bool = False
     refusals: tuple[Refusal, ...] = ()
     exit_code: int = 0
 

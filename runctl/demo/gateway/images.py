@@ -20,13 +20,18 @@ _KINDS = {
         "PyTorch 2.7 with CUDA and the NVIDIA driver",
         "x86_64",
     ),
+    "dlami-arm64": (
+        "Deep Learning Base OSS Nvidia Driver AMI ARM64 (Ubuntu 22.04) 20260601",
+        "CUDA and the NVIDIA driver",
+        "arm64",
+    ),
     "neuron": ("Deep Learning AMI Neuron (Ubuntu 22.04) 20260601", "Neuron SDK for Trainium and Inferentia", "x86_64"),
 }
 _AMAZON = "898082745236"
 _GPU_FAMILIES = re.compile(r"(?:g\d|gr\d|p\d)")
 _ALIAS = re.compile(
     r"/aws/service/(?:ami-amazon-linux-latest/al2023-ami-[\w.-]+-(?P<arch>x86_64|arm64)"
-    r"|(?P<dl>deeplearning)/ami/(?:x86_64|arm64)/[\w.-]+/latest/ami-id"
+    r"|(?P<dl>deeplearning)/ami/(?P<dl_arch>x86_64|arm64)/[\w.-]+/latest/ami-id"
     r"|(?P<neuron>neuron)/[\w./-]+/image_id)"
 )
 
@@ -63,7 +68,7 @@ def resolve_alias(region: str, name: str) -> str | None:
     if match is None:
         return None
     if match["dl"]:
-        return image_id(region, "dlami")
+        return image_id(region, "dlami" if match["dl_arch"] == "x86_64" else "dlami-arm64")
     if match["neuron"]:
         return image_id(region, "neuron")
     return image_id(region, "al2023" if match["arch"] == "x86_64" else "al2023-arm64")

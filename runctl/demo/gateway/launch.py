@@ -155,6 +155,8 @@ def _complete(call: Call, instance: Any, market: str) -> None:
         call.ec2.associate_iam_instance_profile(instance_id=instance.id, **names)
     tags = {s["ResourceType"]: {t["Key"]: t["Value"] for t in s.get("Tags", ())}
             for s in call.params.get("TagSpecifications") or []}  # fmt: skip
+    for interface in instance.nics.values():
+        call.ec2.create_tags([interface.id], tags.get("network-interface", {}))
     instance.complete_disks(call.params.get("BlockDeviceMappings") or [], tags.get("volume", {}))
     if market == "spot":
         options = (call.params.get("InstanceMarketOptions") or {}).get("SpotOptions")

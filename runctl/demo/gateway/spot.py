@@ -11,6 +11,7 @@ from typing import Any
 from runctl.demo.gateway.calls import AwsError, Call, ec2_of, operation
 from runctl.demo.gateway.listing import Listing
 from runctl.demo.gateway.offers import spot_usd, zones_offering
+from runctl.demo.gateway.tags import tag_list
 from runctl.demo.world import ACCOUNT, World
 
 #: A zone's price changes this often. Real ones change a few times a day.
@@ -201,7 +202,8 @@ def describe_spot_instance_requests(call: Call) -> dict[str, Any]:
                 "InvalidSpotInstanceRequestID.NotFound",
                 f"The spot instance request ID '{identifier}' does not exist",
             )
-    items = REQUESTS.select([known[i] for i in ids], call.params.get("Filters") or [])
+    tagged = [{**known[i], "Tags": tag_list(call.ec2, i)} for i in ids]
+    items = REQUESTS.select(tagged, call.params.get("Filters") or [])
     page, token = REQUESTS.page(items, lambda r: str(r["SpotInstanceRequestId"]), call.params)
     return {"SpotInstanceRequests": page, "NextToken": token or ""}
 

@@ -108,7 +108,7 @@ def test_public_parameters_name_images_that_exist(aws: Aws) -> None:
 
 
 def test_an_untouched_region_has_images_too(aws: Aws) -> None:
-    assert len(aws("ec2", "ap-south-1").describe_images(Owners=["amazon"])["Images"]) == 4
+    assert len(aws("ec2", "ap-south-1").describe_images(Owners=["amazon"])["Images"]) == 5
 
 
 def test_public_addresses_lead_nowhere(aws: Aws) -> None:

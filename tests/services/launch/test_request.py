@@ -112,7 +112,7 @@ def test_tokens_tell_every_try_apart_and_repeat() -> None:
         for request in (GOOD, replace(GOOD, id="launch-2"), replace(GOOD, region="eu-west-1"))
         for kind in ("g5.xlarge", "g6.xlarge")
         for zone in ("us-east-1a", "us-east-1b")
-        for market in Market
+        for market in (Market.SPOT, Market.ON_DEMAND)
     }
     assert len(tries) == 3 * 2 * 2 * 2
     assert all(len(t) == 64 and t.isascii() for t in tries)
