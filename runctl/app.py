@@ -14,6 +14,7 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from runctl import paths
+from runctl.asking import OpenDoor
 from runctl.clock import Clock
 from runctl.config import Settings
 from runctl.keymap import build_keymap
@@ -25,7 +26,6 @@ from runctl.screens.view import is_signed_out
 from runctl.session import Connect, Session
 from runctl.terminal.clipboard import is_remote
 from runctl.terminal.system import SystemTerminal, Terminal
-from runctl.theme import ASCII, glyphs, theme_name, themes
 
 #: Snapshots are shown at most this often: a burst of pages is one picture.
 PAINT_EVERY_S = 0.1
@@ -55,6 +55,7 @@ class RunctlApp(GlobalActions):
         demo: whether the cloud is the embedded one.
         terminal: clipboard, browser, programs; the real ones unless a test lends its own.
         painted: called once, after the first picture.
+        open_door: opens the door to acting; without it the dashboard only looks.
     """
 
     TITLE = "runctl"
@@ -72,6 +73,7 @@ class RunctlApp(GlobalActions):
         demo: bool = False,
         terminal: Terminal | None = None,
         painted: Callable[[], None] = lambda: None,
+        open_door: OpenDoor | None = None,
     ) -> None:
         super().__init__(clock, paths.state_dir())
         keymap = build_keymap(settings.keys, read_only=settings.is_read_only(settings.profile))
@@ -85,12 +87,10 @@ class RunctlApp(GlobalActions):
             demo=demo,
             cache=None if demo else paths.cache_dir(),
             ledger=paths.ledger_file(),
+            open_door=open_door,
         )
-        for theme in themes():
-            self.register_theme(theme)
-        self.theme = theme_name(settings.ui.theme, no_color=self.no_color)
+        self.dress(settings.ui)
         self.set_keymap(keymap.overrides)
-        self.set_class(glyphs(settings.ui.ascii) is ASCII, "-ascii")
         if not settings.ui.animations or is_remote(os.environ):
             self.animation_level = "none"
         for mode, name in _SCREENS.items():

@@ -6,17 +6,15 @@ Everything here runs in the UI's thread but the threads it starts; those leave o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from textual.message import Message
-
+from runctl.asking import Asking, OpenDoor, Post, readable, spawn
 from runctl.clock import Clock
 from runctl.config import Settings
-from runctl.errors import ConfigurationError, RunctlError
+from runctl.errors import ConfigurationError
 from runctl.events import Event, ListingFailed, RegionsResolved, ScopeChanged
 from runctl.keymap import Keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
@@ -30,7 +28,6 @@ from runctl.terminal.system import Terminal
 
 T = TypeVar("T")
 Connect = Callable[[str | None], Backend]
-Post = Callable[[Message], bool]
 
 #: What each screen needs fresh; the rest is asked less often.
 FOCUS: dict[str, tuple[Source, ...]] = {
@@ -42,19 +39,7 @@ FOCUS: dict[str, tuple[Source, ...]] = {
 }
 
 
-@dataclass
-class Asked:
-    """A question under way; see `runctl.screens.desk.Question`."""
-
-    scope: int
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    def cancel(self) -> None:
-        """Deliver nothing any more."""
-        self.cancelled.set()
-
-
-class Session:
+class Session(Asking):
     """What the app lends to its screens (`runctl.screens.desk.Desk`), and the scope it is about.
 
     Args:
@@ -67,6 +52,7 @@ class Session:
         demo: whether the cloud is the embedded one.
         cache: directory of the last snapshots, None to do without.
         ledger: file that keeps what has been spent, None to do without.
+        open_door: opens the door to acting for a backend and regions, None where the dashboard only looks.
     """
 
     def __init__(
@@ -81,15 +67,16 @@ class Session:
         demo: bool = False,
         cache: Path | None = None,
         ledger: Path | None = None,
+        open_door: OpenDoor | None = None,
     ) -> None:
-        self._connect, self._post = connect, post
+        super().__init__(post, open_door)
+        self._connect = connect
         self.settings, self.clock, self.terminal, self.keymap, self.demo = settings, clock, terminal, keymap, demo
         self.store = Store()
         self.profile = settings.profile
         self.regions = settings.regions_for(settings.profile)
         self.paused, self.newcomer = False, demo
         self._lock = threading.Lock()
-        self._backend: Backend | None = None
         self._pollers: Pollers | None = None
         self._mode = "instances"
         self._attempt = 0
@@ -131,7 +118,7 @@ class Session:
                     self._post(Answered(partial(self._adopt_cached, found)))
             self._open(attempt, profile, regions)
 
-        self._spawn("connect", run)
+        spawn("connect", run)
 
     def _adopt_cached(self, found: Snapshot) -> None:
         """Rows of the last run, unless AWS was faster."""
@@ -180,56 +167,6 @@ class Session:
         if self._pollers is not None:
             self._pollers.focus(FOCUS.get(mode, ()))
 
-    def ask(
-        self, question: Callable[[Backend], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
-    ) -> Asked:
-        """Put one question to the cloud off the UI's thread; see `Desk.ask`."""
-        return self.ask_pages(lambda backend: (question(backend),), answered, lambda: None, failed)
-
-    def ask_pages(
-        self,
-        question: Callable[[Backend], Iterable[T]],
-        page: Callable[[T], None],
-        done: Callable[[], None],
-        failed: Callable[[RunctlError], None],
-    ) -> Asked:
-        """Put a question whose answer comes in pages; see `Desk.ask_pages`."""
-        asked = Asked(self.scope)
-
-        def run() -> None:
-            try:
-                if (backend := self._backend) is None:
-                    raise RunctlError(
-                        "not connected yet", hint="wait for the first answer of AWS, or press L to log in"
-                    )
-                for answer in question(backend):
-                    if asked.cancelled.is_set():
-                        return
-                    self._deliver(asked, lambda answer=answer: page(answer))  # type: ignore[misc]  # a lambda's default
-            except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
-                error = _readable(raised)
-                self._deliver(asked, lambda: failed(error))
-            else:
-                self._deliver(asked, done)
-
-        self._spawn("ask", run)
-        return asked
-
-    def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Do something slow off the UI's thread; see `Desk.outside`."""
-
-        def run() -> None:
-            self._post(Answered(partial(done, work())))
-
-        self._spawn("outside", run)
-
-    def _deliver(self, asked: Asked, call: Callable[[], None]) -> None:
-        def checked() -> None:
-            if not asked.cancelled.is_set() and asked.scope == self.scope:
-                call()
-
-        self._post(Answered(checked))
-
     def _publish(self, event: Event) -> bool:
         if self._books is not None:
             self._books.offer(event)
@@ -254,7 +191,7 @@ class Session:
             backend = self._connect(profile)
             pollers = self._pollers_for(backend, scope, regions)
         except Exception as raised:  # noqa: BLE001  # as in `ask_pages`
-            record = record_of(_readable(raised), self.clock)
+            record = record_of(readable(raised), self.clock)
             self._publish(ListingFailed(scope, SourceKey(Source.IDENTITY, ""), 0, record, Health.ERROR))
             return
         with self._lock:
@@ -281,13 +218,3 @@ class Session:
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
         intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
         return Pollers(backend, self._publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)
-
-    @staticmethod
-    def _spawn(name: str, body: Callable[[], None]) -> None:
-        threading.Thread(target=body, name=name, daemon=True).start()
-
-
-def _readable(error: Exception) -> RunctlError:
-    if isinstance(error, RunctlError):
-        return error
-    return RunctlError(f"{type(error).__name__}: {error}", hint="a defect of runctl; please report it")

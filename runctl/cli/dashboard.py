@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runctl.cli.headstart import headstart
 
 if TYPE_CHECKING:
+    from runctl.services.actions import Actions
     from runctl.services.backend import Backend
 
 
@@ -48,6 +49,17 @@ def _stay(args: Namespace) -> tuple[object, int]:
 
             return open_backend(call.settings, profile)
 
-        app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end)
+        def open_door(backend: Backend, regions: tuple[str, ...]) -> Actions:
+            """Open the door to acting; called in a thread when somebody acts."""
+            from runctl.services.aws.backend import AwsBackend
+            from runctl.services.aws.door import open_actions
+
+            if not isinstance(backend, AwsBackend):
+                raise TypeError(f"{type(backend).__name__} cannot be acted on")
+            return open_actions(backend, call.settings, call.clock, regions)
+
+        app = RunctlApp(
+            call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end, open_door=open_door
+        )
         wish = app.run()
         return wish, app.return_code or 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runctl.clock import Clock
 from runctl.config import Settings
 from runctl.errors import RunctlError
 from runctl.keymap import Keymap
+from runctl.models.plan import ItemResult, Plan
 from runctl.services.backend import Backend
 from runctl.terminal.system import Terminal
+
+if TYPE_CHECKING:
+    from runctl.services.actions import Actions
 
 T = TypeVar("T")
 
@@ -82,6 +86,25 @@ class Desk(Protocol):
         failed: Callable[[RunctlError], None],
     ) -> Question:
         """The same for an answer that arrives page by page: `page` for each, then `done` or `failed`."""
+        ...
+
+    def plan(
+        self, question: Callable[[Actions], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Question:
+        """Draft a change: `question` gets the door to acting in a thread of its own, and only looks and judges."""
+        ...
+
+    def carry_out(
+        self,
+        plan: Plan,
+        progress: Callable[[ItemResult], None],
+        done: Callable[[Plan], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Question:
+        """Apply a plan in a thread of its own; the callables are called in the UI's thread, whatever is looked at then.
+
+        `cancel` of what is returned lets the item under way end and begins no other.
+        """
         ...
 
     def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:

@@ -12,6 +12,7 @@ from textual import events, on
 from textual.binding import BindingType
 
 from runctl.clock import Clock
+from runctl.config.settings import UiSettings
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
@@ -26,7 +27,7 @@ from runctl.store.fields import Context
 from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
 from runctl.terminal.guarded import GuardedApp
-from runctl.theme import setting_of, theme_name, tokens
+from runctl.theme import ASCII, glyphs, setting_of, theme_name, themes, tokens
 from runctl.widgets.stylesheet import KeptStylesheet
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class GlobalActions(GuardedApp):
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self._history = History()
         self._commands: list[str] = []
+
+    def dress(self, ui: UiSettings) -> None:
+        """Colours and characters, as the settings and the terminal want them."""
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = theme_name(ui.theme, no_color=self.no_color)
+        self.set_class(glyphs(ui.ascii) is ASCII, "-ascii")
 
     @property
     def fleet(self) -> FleetScreen[Any] | None:

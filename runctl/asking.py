@@ -1,0 +1,162 @@
+"""Questions and changes that must not hold up the UI's thread: each in a thread of its own, its answer handed back.
+
+The session lends this to its screens; what a screen sees of it is `runctl.screens.desk.Desk`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from textual.message import Message
+
+from runctl.errors import RunctlError
+from runctl.messages import Answered
+from runctl.models.plan import ItemResult, Plan
+from runctl.services.backend import Backend
+
+if TYPE_CHECKING:  # acting is imported when somebody acts
+    from runctl.services.actions import Actions
+
+T = TypeVar("T")
+Post = Callable[[Message], bool]
+#: Opens the door to acting for a backend, with references looked up in some regions.
+OpenDoor = Callable[[Backend, tuple[str, ...]], "Actions"]
+
+
+@dataclass
+class Asked:
+    """A question under way; see `runctl.screens.desk.Question`."""
+
+    scope: int
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Deliver nothing any more."""
+        self.cancelled.set()
+
+
+class Asking:
+    """Puts questions and changes to the backend of the moment.
+
+    Args:
+        post: hands a message to the app from any thread; False once the app is closing.
+        open_door: opens the door to acting, None where nothing may be changed.
+    """
+
+    regions: tuple[str, ...]
+
+    @property
+    def scope(self) -> int:
+        """Number of the present choice of profile and regions."""
+        raise NotImplementedError
+
+    def __init__(self, post: Post, open_door: OpenDoor | None) -> None:
+        self._post, self._open_door = post, open_door
+        self._backend: Backend | None = None
+
+    def ask(
+        self, question: Callable[[Backend], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Asked:
+        """Put one question to the cloud off the UI's thread; see `Desk.ask`."""
+        return self.ask_pages(lambda backend: (question(backend),), answered, lambda: None, failed)
+
+    def ask_pages(
+        self,
+        question: Callable[[Backend], Iterable[T]],
+        page: Callable[[T], None],
+        done: Callable[[], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Asked:
+        """Put a question whose answer comes in pages; see `Desk.ask_pages`."""
+        asked = Asked(self.scope)
+
+        def run() -> None:
+            try:
+                if (backend := self._backend) is None:
+                    raise RunctlError(
+                        "not connected yet", hint="wait for the first answer of AWS, or press L to log in"
+                    )
+                for answer in question(backend):
+                    if asked.cancelled.is_set():
+                        return
+                    self._deliver(asked, lambda answer=answer: page(answer))  # type: ignore[misc]  # a lambda's default
+            except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
+                error = readable(raised)
+                self._deliver(asked, lambda: failed(error))
+            else:
+                self._deliver(asked, done)
+
+        spawn("ask", run)
+        return asked
+
+    def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do something slow off the UI's thread; see `Desk.outside`."""
+
+        def run() -> None:
+            self._post(Answered(partial(done, work())))
+
+        spawn("outside", run)
+
+    def _deliver(self, asked: Asked, call: Callable[[], None]) -> None:
+        def checked() -> None:
+            if not asked.cancelled.is_set() and asked.scope == self.scope:
+                call()
+
+        self._post(Answered(checked))
+
+    def plan(
+        self, question: Callable[[Actions], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Asked:
+        """Look and judge off the UI's thread; see `Desk.plan`."""
+        return self.ask(lambda backend: question(self._door(backend)), answered, failed)
+
+    def _door(self, backend: Backend) -> Actions:
+        if self._open_door is None:
+            raise RunctlError("this dashboard only looks: nothing can be changed from it")
+        return self._open_door(backend, self.regions)
+
+    def carry_out(
+        self,
+        plan: Plan,
+        progress: Callable[[ItemResult], None],
+        done: Callable[[Plan], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Asked:
+        """Apply a plan off the UI's thread; see `Desk.carry_out`."""
+        asked, backend = Asked(self.scope), self._backend
+
+        def hand_over(call: Callable[[], None]) -> None:
+            self._post(Answered(call))  # whatever is looked at by now: what was changed has to be told
+
+        def run() -> None:
+            try:
+                if backend is None:
+                    raise RunctlError("not connected to AWS any more", hint="press r, then try again")
+                result = self._door(backend).apply(
+                    plan,
+                    progress=lambda item: hand_over(partial(progress, item)),
+                    cancelled=asked.cancelled.is_set,
+                )
+            except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
+                hand_over(partial(failed, readable(raised)))
+            else:
+                hand_over(partial(done, result))
+
+        spawn("act", run)
+        return asked
+
+
+def spawn(name: str, body: Callable[[], None]) -> None:
+    """Start a daemon thread."""
+    threading.Thread(target=body, name=name, daemon=True).start()
+
+
+def readable(error: Exception) -> RunctlError:
+    """Any failure as one that a person can read."""
+    if isinstance(error, RunctlError):
+        return error
+    return RunctlError(f"{type(error).__name__}: {error}", hint="a defect of runctl; please report it")
