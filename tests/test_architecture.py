@@ -79,7 +79,7 @@ def test_threads_for_polling_start_in_one_file() -> None:
     # One question of a person is a thread too (Textual's own workers hold up the exit), so is the hang-up watch, and so
     # is each question of `runctl doctor`: a hung one must not hold up the report. The ledger is written in a thread of
     # its own, and loaded in one while a command waits for AWS.
-    known = {"session.py", "terminal/hangup.py", "cli/checks_aws.py", "services/bookkeeper.py", "cli/fleet.py"}
+    known = {"asking.py", "terminal/hangup.py", "cli/checks_aws.py", "services/bookkeeper.py", "cli/fleet.py"}
     assert {p for p in starters if "poll" not in p} <= known
 
 
