@@ -176,7 +176,7 @@ def attempt_prefix(job: str, attempt: int) -> str:
 
 
 def attempt_key(job: str, attempt: int, name: str) -> str:
-    """Key of `launch.json`, `state.json`, `exit.json`, `notice.json` or `curve.json` of an attempt."""
+    """Key of `launch.json`, `claim.json`, `state.json`, `exit.json`, `notice.json` or `curve.json` of an attempt."""
     return attempt_prefix(job, attempt) + name
 
 

@@ -48,6 +48,7 @@ class Limits(TypedDict, total=False):
 
     `grace_s` between SIGTERM and SIGKILL; `upload_s` for what is left to upload after the end; `idle_s` without log,
     metric or CPU. `budget_usd` is for the job: the supervisor adds its own hours × rate to `launch.spent_usd`.
+    `on_rebalance`: "save" (upload now, run on; the default) or "stop" (as a spot notice).
     """
 
     budget_usd: float | None
@@ -55,6 +56,7 @@ class Limits(TypedDict, total=False):
     idle_s: float | None
     grace_s: float
     upload_s: float
+    on_rebalance: str
 
 
 class RetryRule(TypedDict, total=False):
@@ -112,7 +114,7 @@ class Launch(TypedDict, total=False):
     """`attempts/N/launch.json`: the client's intent, written once before RunInstances.
 
     `resume_from` is the `id` of a complete checkpoint of the index, `rates` the candidates' prices, `token` the
-    client token.
+    client token. `ttl_at` ends the attempt whenever it began; without it `ttl_s` counts from its start.
     """
 
     v: int
@@ -123,6 +125,7 @@ class Launch(TypedDict, total=False):
     cause: str
     token: str
     resume_from: str | None
+    ttl_at: float | None
     spent_usd: float
     rates: list[Rate]
     candidates: list[dict[str, Any]]
@@ -183,8 +186,8 @@ class Exit(TypedDict, total=False):
     """`attempts/N/exit.json`: written once, after the uploads; without it nobody can prove the end.
 
     `rc` is the command's code, negative for a signal, null where it never started. `cause`: "exit", "oom", "disk",
-    "setup", "stopped". `verified`: everything wanted is in S3; else `missing` names each file and why. `log_bytes`:
-    end of the log, gaps included.
+    "setup", "stopped", "supervisor" (it died; its guard wrote this). `verified`: everything wanted is in S3; else
+    `missing` names each file and why. `log_bytes`: end of the log, gaps included.
     """
 
     v: int

@@ -1,0 +1,91 @@
+"""TTL, idleness, budget, memory and disk: each ends the job by itself and is told as itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agent.conftest import Job, until
+
+LOOP = "echo up; while [ ! -e $RUNCTL_STOP_FILE ]; do sleep 0.1; done; exit 8"
+
+
+def test_the_time_to_live_ends_a_job_and_can_be_extended(job: Job) -> None:
+    job.submit("/bin/sh", "-c", LOOP, limits={"ttl_s": 3.0, "grace_s": 30.0})
+    job.control(desired="run", ttl_at=time.time() + 3600)
+    job.start()
+    until(lambda: job.state().get("seq", 0) >= 4, "it lives past its own limit", 60)
+    assert job.state()["limits"]["ttl_at"] > time.time() + 3000
+    job.control(desired="run", ttl_at=time.time())
+    assert job.wait() == 0
+    assert (job.exit()["stop_reason"], job.exit()["rc"]) == ("ttl", 8)
+
+
+def test_silence_without_work_is_idle(job: Job) -> None:
+    job.submit("/bin/sh", "-c", "echo up; exec sleep 600", limits={"idle_s": 1.0, "grace_s": 1.0}).start()
+    assert job.wait() == 0
+    assert job.exit()["stop_reason"] == "idle"
+
+
+def test_a_budget_without_a_price_is_said_to_be_unenforced(job: Job) -> None:
+    job.submit("/bin/sh", "-c", LOOP, limits={"budget_usd": 5.0, "grace_s": 30.0}, launch={"rates": []})
+    job.start(local=False, AWS_EC2_METADATA_DISABLED="true")
+    until(lambda: [p["what"] for p in job.state().get("problems", [])] == ["budget-unenforced"], "it is said")
+    assert job.state()["limits"]["spent_usd"] is None
+    job.end()
+
+
+def test_memory_that_runs_out_is_told_as_memory(job: Job) -> None:
+    """RLIMIT_AS stands for the machine's memory: the allocation fails as it would there."""
+    path = job.root / "hungry.py"
+    path.write_text("x = []\nwhile True: x.append(bytearray(64 << 20))\n")
+    job.submit("/bin/bash", "-c", f"ulimit -v 600000; exec {sys.executable} {path}").start()
+    assert job.wait() == 0
+    assert job.exit()["cause"] == "oom"
+
+
+def test_a_kill_from_outside_is_not_called_memory_without_proof(job: Job) -> None:
+    """SIGKILL stands for the kernel's killer; its counter did not move, so the record does not claim that it struck."""
+    job.submit("/bin/sh", "-c", "kill -9 $$").start()
+    assert job.wait() == 0
+    end = job.exit()
+    assert (end["rc"], end["signal"], end["cause"], end["killed"]) == (-9, "SIGKILL", "exit", False)
+    assert "SIGKILL" in end["message"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 160 MB that the job can fill."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if made.returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_as_itself_and_the_log_is_there(job: Job, small_disk: Path) -> None:
+    job.place = small_disk
+    path = job.root / "fill.py"
+    path.write_text("""
+import os
+print("step=1 loss=0.5", flush=True)
+with open(os.path.join(os.environ["RUNCTL_CHECKPOINT_DIR"], "big.tmp"), "wb") as file:
+    while True:
+        file.write(bytes(1 << 20)); file.flush()
+""")
+    job.submit(sys.executable, str(path)).start()
+    assert job.wait() == 0
+    end = job.exit()
+    assert end["cause"] == "disk"
+    assert end["rc"] == 1
+    assert b"step=1 loss=0.5" in job.log()
+    assert b"No space left on device" in job.log()
