@@ -1,4 +1,4 @@
-"""The stores agree: a directory, SeaweedFS (checks signatures), the embedded cloud (knows the rules of conditional writes)."""
+"""The stores agree: a directory, SeaweedFS (checks signatures), the embedded cloud (knows conditional writes)."""
 
 from __future__ import annotations
 
