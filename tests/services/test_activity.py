@@ -1,0 +1,151 @@
+"""Busy, idle, unknown: two signals over a window, never silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runctl.models.instance import ActivityState, Hardware, InstanceState
+from runctl.services.activity import FRESH, GRACE, WINDOW, Reading, Signal, Watch, judge, readings_of
+from tests.screens.fleet import CPU, NOW, machine
+
+IDLE = {
+    Signal.GPU: 0.0,
+    Signal.GPU_WATTS: 61.0,
+    Signal.GPU_PROCESSES: 0.0,
+    Signal.CPU: 2.0,
+    Signal.JOB: 0.0,
+    Signal.LOGINS: 0.0,
+}
+BUSY = {Signal.GPU: 83.0, Signal.GPU_WATTS: 287.0, Signal.CPU: 71.0, Signal.JOB: 1.0}
+GPU_BOX = machine(1, "box", up_h=24)
+CPU_BOX = machine(2, "cpu", up_h=24, hardware=CPU)
+
+
+def steady(signal: Signal, value: float, minutes: int = 60, until: datetime = NOW) -> Iterator[Reading]:
+    for minute in range(0, minutes + 1, 5):
+        yield Reading(until - timedelta(minutes=minute), signal, value)
+
+
+def test_two_signals_over_the_window_are_idle_with_their_evidence_and_since() -> None:
+    found = judge(GPU_BOX, [*steady(Signal.GPU, 0.0), *steady(Signal.GPU_WATTS, 61.0, 45)], NOW)
+    assert found.state is ActivityState.IDLE
+    assert found.evidence == "GPU 0 %, 61 W"
+    assert found.since == NOW - timedelta(minutes=45)
+    assert found.gpu_percent == 0.0
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_one_signal_alone_is_never_idle(signal: Signal) -> None:
+    assert judge(GPU_BOX, [*steady(signal, IDLE[signal])], NOW).state is ActivityState.UNKNOWN
+
+
+@pytest.mark.parametrize("signal", BUSY)
+def test_one_busy_signal_is_busy_whatever_the_others_say(signal: Signal) -> None:
+    others = [r for s in IDLE if s is not signal for r in steady(s, IDLE[s])]
+    found = judge(GPU_BOX, [*others, *steady(signal, BUSY[signal], 20)], NOW)
+    assert found.state is ActivityState.BUSY
+    assert found.since == NOW - timedelta(minutes=20)
+
+
+def test_cpu_and_logins_say_nothing_about_gpus() -> None:
+    quiet = [*steady(Signal.CPU, 1.0), *steady(Signal.LOGINS, 0.0)]
+    assert judge(GPU_BOX, quiet, NOW).state is ActivityState.UNKNOWN
+    assert judge(replace(GPU_BOX, hardware=Hardware()), quiet, NOW).state is ActivityState.UNKNOWN
+    assert judge(CPU_BOX, quiet, NOW).state is ActivityState.IDLE
+
+
+def test_silence_is_unknown() -> None:
+    assert judge(GPU_BOX, [], NOW).state is ActivityState.UNKNOWN
+    old = NOW - FRESH - timedelta(minutes=1)
+    stale = [*steady(Signal.GPU, 0.0, until=old), *steady(Signal.CPU, 0.0, until=old)]
+    assert judge(GPU_BOX, stale, NOW).state is ActivityState.UNKNOWN
+
+
+def test_a_hole_in_the_window_is_not_idleness() -> None:
+    holed = [
+        r
+        for s in (Signal.GPU, Signal.CPU)
+        for r in steady(s, 0.0)
+        if not timedelta(minutes=8) < NOW - r.at < timedelta(minutes=25)
+    ]
+    assert judge(GPU_BOX, holed, NOW).state is ActivityState.UNKNOWN
+
+
+def test_a_new_machine_is_given_time_and_an_old_run_does_not_count() -> None:
+    readings = [*steady(Signal.GPU, 0.0, 600), *steady(Signal.CPU, 0.0, 600)]
+    fresh = replace(GPU_BOX, launched_at=NOW - GRACE - WINDOW + timedelta(minutes=1))
+    assert "too soon" in judge(fresh, readings, NOW).evidence
+    grown = replace(GPU_BOX, launched_at=NOW - GRACE - WINDOW - timedelta(minutes=6))
+    assert judge(grown, readings, NOW).state is ActivityState.IDLE
+
+
+def test_somebody_who_is_logged_in_keeps_a_machine_from_being_idle() -> None:
+    quiet = [*steady(Signal.GPU, 0.0), *steady(Signal.CPU, 0.0), *steady(Signal.LOGINS, 1.0)]
+    found = judge(GPU_BOX, quiet, NOW)
+    assert found.state is ActivityState.UNKNOWN
+    assert "1 logged in" in found.evidence
+
+
+def test_a_stopped_machine_is_neither() -> None:
+    stopped = replace(GPU_BOX, state=InstanceState.STOPPED)
+    assert judge(stopped, [*steady(Signal.GPU, 90.0)], NOW).state is ActivityState.UNKNOWN
+
+
+_READINGS = st.lists(
+    st.builds(
+        Reading,
+        st.integers(0, 120).map(lambda m: NOW - timedelta(minutes=m)),
+        st.sampled_from(Signal),
+        st.floats(0, 400),
+    ),
+    max_size=60,
+)
+
+
+@given(_READINGS)
+def test_idle_always_rests_on_two_signals_read_all_through_the_window(readings: list[Reading]) -> None:
+    found = judge(GPU_BOX, readings, NOW)
+    if found.state is not ActivityState.IDLE:
+        return
+    assert found.since is not None
+    assert NOW - found.since >= WINDOW
+    for signal in {r.signal for r in readings}:
+        assert not [
+            r for r in readings if r.signal is signal and r.at > NOW - FRESH and signal in BUSY and r.value >= 200
+        ]
+    quiet = {r.signal for r in readings if NOW - r.at >= WINDOW}
+    assert len(quiet) >= 2
+
+
+def test_a_heartbeat_becomes_readings_and_null_becomes_none() -> None:
+    at = NOW.timestamp()
+    full = {
+        "at": at,
+        "phase": "RUNNING",
+        "progress_at": at - 30,
+        "load": {"cpu": 40, "gpus": [{"util": 3}, {"util": 97}]},
+    }
+    assert {(r.signal, r.value) for r in readings_of(full)} == {
+        (Signal.CPU, 40.0), (Signal.GPU, 97.0), (Signal.JOB, 1.0),
+    }  # fmt: skip
+    unknown = {"at": at, "load": {"cpu": None, "gpus": [{"util": 0}, {"util": None}]}}
+    assert readings_of(unknown) == ()
+    assert readings_of({"load": {"cpu": 1}}) == ()
+    assert [r.value for r in readings_of({"at": at, "phase": "ENDED"})] == [0.0]
+    stuck = {"at": at, "phase": "RUNNING", "progress_at": at - 7200}
+    assert readings_of(stuck) == (), "a job that is stuck is not the same as none"
+
+
+def test_the_watch_keeps_what_can_still_decide() -> None:
+    watch = Watch(keep=timedelta(hours=2))
+    for hours in (5, 1, 0):
+        watch.add("us-east-1", GPU_BOX.id, steady(Signal.GPU, 0.0, until=NOW - timedelta(hours=hours)))
+        watch.add("us-east-1", GPU_BOX.id, steady(Signal.CPU, 1.0, until=NOW - timedelta(hours=hours)))
+    assert watch.judge(GPU_BOX, NOW).state is ActivityState.IDLE
+    assert watch.judge(replace(GPU_BOX, region="eu-west-1"), NOW).state is ActivityState.UNKNOWN
