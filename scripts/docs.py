@@ -87,7 +87,7 @@ some know leaves the others alone.
 def configuration_page() -> str:
     """Every setting with its type, default, variable and meaning."""
     from runctl.config.describe import allowed, documentation, environment_name, toml_text
-    from runctl.config.load import leaves
+    from runctl.config.load import leaves, tables
     from runctl.config.settings import ProfileRules
 
     texts = documentation()
@@ -102,6 +102,7 @@ def configuration_page() -> str:
         default = toml_text(leaf.default) or "unset"
         kind = _cell(allowed(leaf.type))
         lines.append(f"| `{leaf.name}` | {kind} | `{default}` | `{environment_name(leaf.name)}` | {texts[leaf.name]} |")
+    lines += ["", "## Budgets by name", "", *(f"- `{t.name}`: {texts[t.name]}" for t in tables())]
     lines += [
         "",
         "## Keys",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runctl.config import DEFAULTS, OriginKind, Resolved, load_settings, masked, validate_file
 from runctl.config.describe import documentation, starter, values
-from runctl.config.load import leaves, variable
+from runctl.config.load import SAMPLES, leaves, tables, variable
 from runctl.config.settings import ProfileRules
 from runctl.config.toml_lines import key_lines, line_of
 from runctl.errors import ConfigurationError
@@ -192,7 +192,8 @@ def test_every_setting_is_documented_and_the_starter_file_is_valid(tmp_path: Pat
     setting = re.compile(r'# (\[|[\w."]+ = )')
     uncommented = "\n".join(line.removeprefix("# ") if setting.match(line) else line for line in starter().splitlines())
     file.write_text(uncommented)
-    assert validate_file(file) == len(list(leaves())) + 1 + len(list(leaves(ProfileRules)))
+    named = len(list(tables())) + 1  # an example in each table, and one of the keys
+    assert validate_file(file) == len(list(leaves())) + named + len(list(leaves(ProfileRules)))
 
 
 def test_show_knows_every_value_and_its_origin(project: Path) -> None:
@@ -206,7 +207,7 @@ def test_show_knows_every_value_and_its_origin(project: Path) -> None:
 def test_each_plain_setting_has_a_variable_that_sets_it(project: Path) -> None:
     samples: dict[str, str] = {"profile": "p", "owner": "o", "regions": "us-west-2", "ui.ascii": "true"}
     for leaf in leaves():
-        text = samples.get(leaf.name, str(leaf.default))
+        text = samples.get(leaf.name, str(SAMPLES.get(leaf.name, leaf.default)))
         assert leaf.name in load(project, "", {variable(leaf.name): text}).origins
 
 
@@ -220,6 +221,30 @@ def test_a_deleted_working_directory_is_no_project(tmp_path: Path) -> None:
         assert load_settings({"HOME": str(tmp_path)}).settings is DEFAULTS
     finally:
         os.chdir(before)
+
+
+def test_budgets_by_name_are_numbers_and_show_where_they_come_from(project: Path) -> None:
+    text = '[budgets]\nday_usd = 200\n[budgets.projects]\n"llama.v2" = 1000\n[budgets.jobs]\nj1 = 0.5\n'
+    found = load(project, text)
+    assert found.settings.budgets.day_usd == 200
+    assert found.settings.budgets.projects == {"llama.v2": 1000}
+    assert found.settings.budgets.jobs == {"j1": 0.5}
+    assert str(found.origins["budgets.projects.llama.v2"]).endswith(":4")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[budgets.projects]\nllama = 0", "greater than 0"),
+        ('[budgets.owners]\nana = "much"', "valid number"),
+        ("[budgets]\nprojects = 5", "is a table"),
+        ("[budgets]\nday = 5", "did you mean budgets.day_usd"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(project: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(project, text)
+    assert said in f"{caught.value.message} {caught.value.hint}"
 
 
 KEY = st.text("abcdefghijk_", min_size=1, max_size=6)

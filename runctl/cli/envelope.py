@@ -11,10 +11,9 @@ from runctl.cli.fleet import SOURCES_OF, Fleet
 from runctl.cli.listing import FIELDS, Shape, json_items, shaped, understands
 from runctl.models.cost import CostKind
 from runctl.models.instance import Instance
-from runctl.models.job import Job
 from runctl.models.snapshot import ErrorRecord, Source
 from runctl.store.fields import Context, json_value
-from runctl.store.select import PanelStatus, Summary, jobs, panel_status, rows_of, summary
+from runctl.store.select import PanelStatus, Summary, budgets, jobs, panel_status, rows_of, summary
 
 SCHEMA_VERSION = 1
 OK, PARTIAL, ERROR, SKIPPED = "ok", "partial", "error", "skipped"
@@ -197,17 +196,13 @@ def holds(condition: str, sections: Sequence[Section], fleet: Fleet) -> bool:
         "idle": lambda: any(i.bills and i.activity.state == "idle" for i in snapshot.instances),
         "partial": lambda: _incomplete(sections, fleet),
         "unattached": lambda: any(v.unattached for v in snapshot.volumes),
-        "budget": lambda: any(_over_budget(j) for j in jobs(snapshot, fleet.context)),
+        "budget": lambda: any(line.alarms for line in budgets(fleet.context)),
         "interrupted": lambda: (
             any(_interrupted(i) for i in snapshot.instances)
             or any(j.state == "INTERRUPTED" for j in jobs(snapshot, fleet.context))
         ),
     }
     return tests[condition]()
-
-
-def _over_budget(job: Job) -> bool:
-    return job.budget_usd is not None and job.usd_so_far is not None and job.usd_so_far > job.budget_usd
 
 
 def _interrupted(machine: Instance) -> bool:
@@ -217,5 +212,5 @@ def _interrupted(machine: Instance) -> bool:
 
 def condition_sources(fail_on: Sequence[str]) -> tuple[str, ...]:
     """Sections whose sources the conditions need although nobody asked to see them."""
-    needs = {"idle": "instances", "unattached": "volumes", "budget": "jobs", "interrupted": "instances"}
+    needs = {"idle": "instances", "unattached": "volumes", "budget": "cost", "interrupted": "instances"}
     return tuple(needs[c] for c in fail_on if c in needs)

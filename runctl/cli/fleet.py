@@ -107,7 +107,7 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
         backend.close()
     _count(call, store, heard)
     call.detail(f"asked {', '.join(sources)} in {', '.join(regions)}: {call.duration_ms()} ms since the start")
-    return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot), frozenset(sources))
+    return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot, call.settings), frozenset(sources))
 
 
 def _cached(call: Invocation) -> Fleet:
@@ -128,7 +128,7 @@ def _cached(call: Invocation) -> Fleet:
 
     if (counted := recall(call, snapshot)) is not None:
         snapshot = replace(snapshot, spent=counted.spent)
-    return Fleet(snapshot, Context(call.clock.now(), snapshot), frozenset(Source), cached=True)
+    return Fleet(snapshot, Context(call.clock.now(), snapshot, call.settings), frozenset(Source), cached=True)
 
 
 def _count(call: Invocation, store: Store, heard: Iterable[Event]) -> None:

@@ -15,6 +15,7 @@ from runctl.config.load import (
 from runctl.config.settings import (
     DEFAULTS,
     AwsSettings,
+    BudgetSettings,
     CostSettings,
     LaunchSettings,
     ProfileRules,
@@ -25,6 +26,7 @@ from runctl.config.settings import (
 __all__ = [
     "DEFAULTS",
     "AwsSettings",
+    "BudgetSettings",
     "CostSettings",
     "LaunchSettings",
     "Origin",

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from runctl.config import settings as source
-from runctl.config.load import Leaf, Origin, OriginKind, Resolved, leaves, masked, variable
+from runctl.config.load import SAMPLES, Leaf, Origin, OriginKind, Resolved, leaves, masked, tables, variable
 from runctl.config.settings import ProfileRules, Settings
 
 
@@ -83,6 +83,10 @@ def values(resolved: Resolved) -> Iterator[Value]:
         for part in leaf.name.split("."):
             held = getattr(held, part)
         yield Value(leaf.name, masked(leaf.name, held), resolved.origins.get(leaf.name, default))
+    for table in tables():
+        section, _, name = table.name.partition(".")
+        for key, held in getattr(getattr(resolved.settings, section), name).items():
+            yield Value(f"{table.name}.{key}", held, resolved.origins.get(f"{table.name}.{key}", default))
     for action, keys in resolved.settings.keys.items():
         yield Value(f"keys.{action}", keys, resolved.origins.get(f"keys.{action}", default))
     for profile, rules in resolved.settings.profiles.items():
@@ -104,6 +108,8 @@ def starter() -> str:
             lines += ["", f"# {texts[head]}", f"[{head}]"]
             table = head
         lines += ["", f"# {texts[leaf.name]}", f"# {_example(leaf)}"]
+    for leaf in tables():
+        lines += ["", f"# {texts[leaf.name]}", f"# [{leaf.name}]", "# NAME = 100"]
     lines += ["", f"# {texts['keys']}", "[keys]", '# "app.refresh" = "r f5"', ""]
     lines += [f"# {texts['profiles']}", "# [profiles.production]"]
     for leaf in leaves(ProfileRules):
@@ -112,8 +118,7 @@ def starter() -> str:
 
 
 def _example(leaf: Leaf) -> str:
-    samples = {"profile": "lab", "owner": "zoe", "ui.ascii": True, "colour": "red"}
-    value = samples.get(leaf.name) if leaf.default is None else leaf.default
+    value = SAMPLES.get(leaf.name) if leaf.default is None else leaf.default
     return f"{leaf.name.rpartition('.')[2]} = {toml_text(value)}"
 
 

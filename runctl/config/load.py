@@ -31,6 +31,18 @@ OTHER_VARIABLES = frozenset(
     )
 )
 _ALIASES = {"RUNCTL_REGION": "regions"}
+#: An example of each setting that is unset or empty.
+SAMPLES: Mapping[str, Any] = {
+    "profile": "lab",
+    "owner": "zoe",
+    "regions": ("us-east-1",),
+    "ui.ascii": True,
+    "colour": "red",
+    "cost.savings_plan_percent": 30.0,
+    "budgets.day_usd": 200.0,
+    "budgets.month_usd": 3000.0,
+    "budgets.job_usd": 50.0,
+}
 _SECRET = re.compile(r"secret|token|password|passwd|credential|api_?key", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)")
@@ -85,7 +97,7 @@ class _Given(NamedTuple):
 
 
 def leaves(model: type = Settings, prefix: str = "") -> Iterator[Leaf]:
-    """Every plain setting of a settings class, in order; `keys` and `profiles` are not plain and left out."""
+    """Every plain setting of a settings class, in order; `keys`, `profiles` and other tables are left out."""
     import annotated_types  # the constraint names in settings.py are resolved against it
 
     hints = typing.get_type_hints(model, localns=vars(annotated_types), include_extras=True)
@@ -93,8 +105,21 @@ def leaves(model: type = Settings, prefix: str = "") -> Iterator[Leaf]:
         hint = hints[item.name]
         if is_dataclass(hint):
             yield from leaves(typing.cast("type", hint), f"{prefix}{item.name}.")
-        elif item.name not in ("keys", "profiles"):
+        elif typing.get_origin(hint) is not Mapping:
             yield Leaf(prefix + item.name, hint, item.default)
+
+
+def tables(model: type = Settings, prefix: str = "") -> Iterator[Leaf]:
+    """Tables whose keys the user names, such as `budgets.projects`, with the type of their values."""
+    import annotated_types
+
+    hints = typing.get_type_hints(model, localns=vars(annotated_types), include_extras=True)
+    for item in fields(model):
+        hint = hints[item.name]
+        if is_dataclass(hint):
+            yield from tables(typing.cast("type", hint), f"{prefix}{item.name}.")
+        elif typing.get_origin(hint) is Mapping and prefix:
+            yield Leaf(prefix + item.name, typing.get_args(hint)[1], None)
 
 
 def is_region_name(text: str) -> bool:
@@ -229,6 +254,7 @@ def _check(given: list[_Given]) -> list[_Given]:
     """Validate each value against its leaf's type; files strictly, variables (always text) leniently."""
     plain = {leaf.name: leaf.type for leaf in leaves()}
     rules = {leaf.name: leaf.type for leaf in leaves(ProfileRules)}
+    named = {leaf.name: leaf.type for leaf in tables()}
     checked = []
     for item in given:
         path = item.path
@@ -237,6 +263,8 @@ def _check(given: list[_Given]) -> list[_Given]:
             path = ("keys", ".".join(path[1:]))  # `instances.stop = "S"` nests in TOML, and is one action's id
         elif path[0] == "profiles" and len(path) > 2:
             kind = rules.get(".".join(path[2:]))
+        elif len(path) > 2 and (table := ".".join(path[:2])) in named:
+            kind, path = named[table], (*path[:2], ".".join(path[2:]))
         else:
             kind = plain.get(".".join(path))
         if kind is None:
@@ -280,22 +308,21 @@ def _shown(name: str, value: Any) -> str:
 
 def _example(name: str) -> str:
     default = {leaf.name: leaf.default for leaf in leaves()}.get(name)
-    samples = {"profile": "lab", "owner": "zoe", "regions": ("us-east-1",), "ui.ascii": True}
-    value = samples.get(name, default)
+    value = SAMPLES.get(name, default) if default in (None, ()) else default
     return "" if value is None else f"write for example: {name} = {_shown(name, value)}"
 
 
 def _unknown_key(item: _Given, plain: Mapping[str, Any], rules: Mapping[str, Any]) -> ConfigurationError:
     name = ".".join(item.path)
-    tables = {"keys", "profiles", *(v.split(".")[0] for v in plain if "." in v)}
-    if name in tables or (item.path[0] == "profiles" and len(item.path) == 2):
+    heads = {"keys", "profiles", *(v.split(".")[0] for v in plain if "." in v), *(leaf.name for leaf in tables())}
+    if name in heads or (item.path[0] == "profiles" and len(item.path) == 2):
         return ConfigurationError(
             f"{item.origin}: {name} is a table, not a value", hint=f"write [{name}] on a line of its own"
         )
     if item.path[0] == "profiles":
         valid = [f"profiles.{item.path[1]}.{rule}" for rule in rules]
     else:
-        valid = [*plain, "keys", "profiles"]
+        valid = [*plain, "keys", "profiles", *(f"{leaf.name}.NAME" for leaf in tables())]
     near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     if not near:  # the right key in the wrong table
         near = [v for v in valid if v.rsplit(".", 1)[-1] == item.path[-1]]
@@ -316,6 +343,8 @@ def _build(given: list[_Given]) -> Settings:
             profiles.setdefault(path[1], {})[path[2]] = value
         elif len(path) == 1:
             top[path[0]] = value
+        elif len(path) == 3:
+            sections.setdefault(path[0], {}).setdefault(path[1], {})[path[2]] = value
         else:
             sections.setdefault(path[0], {})[path[1]] = value
     for name, values in sections.items():

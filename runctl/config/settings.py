@@ -61,10 +61,39 @@ class AwsSettings:
 
 @dataclass(frozen=True, slots=True)
 class CostSettings:
-    """What may cost money to know."""
+    """What may cost money to know, and what the list price leaves out."""
 
     allow_paid_apis: bool = False
     """Allow calls that AWS bills: Cost Explorer ($0.01 a page) and CloudWatch GetMetricData."""
+
+    savings_plan_percent: Annotated[float, Ge(0), Le(90)] | None = None
+    """Your Savings Plan's discount on on-demand machines, in percent. It is shown beside list prices, never guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """What may be spent, in USD. At 50, 80 and 100 percent runctl says so; it never stops anything by itself."""
+
+    day_usd: Annotated[float, Gt(0)] | None = None
+    """For everything, each day (UTC)."""
+
+    month_usd: Annotated[float, Gt(0)] | None = None
+    """For everything, each calendar month (UTC)."""
+
+    job_usd: Annotated[float, Gt(0)] | None = None
+    """For each job, from its first attempt to its end, unless `[budgets.jobs]` or the job itself names another."""
+
+    notify: bool = True
+    """Let the dashboard send a desktop notification through the terminal when a budget passes one of the marks."""
+
+    projects: Mapping[str, Annotated[float, Gt(0)]] = field(default_factory=_nothing)
+    """For a project each month, by its name: `[budgets.projects]`, then `llama = 1000`."""
+
+    owners: Mapping[str, Annotated[float, Gt(0)]] = field(default_factory=_nothing)
+    """For an owner each month, by name: `[budgets.owners]`, then `ana = 500`."""
+
+    jobs: Mapping[str, Annotated[float, Gt(0)]] = field(default_factory=_nothing)
+    """For one job, by its id: `[budgets.jobs]`, then `"llama-7b-a2" = 200`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +148,9 @@ class Settings:
 
     cost: CostSettings = CostSettings()
     """What may cost money to know."""
+
+    budgets: BudgetSettings = BudgetSettings()
+    """What may be spent."""
 
     launch: LaunchSettings = LaunchSettings()
     """Brakes on starting machines."""

@@ -137,7 +137,7 @@ class GlobalActions(GuardedApp):
 
         snapshot: Snapshot = self.snapshot
         now = self.desk.clock.now()
-        text = errors_text(snapshot, now, alerts(Context(now, snapshot)), self.colours)
+        text = errors_text(snapshot, now, alerts(Context(now, snapshot, self.desk.settings)), self.colours)
         self._read(f"errors seen ({len(snapshot.errors)})", text)
 
     # -- commands ------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class TableScreen(Screen[None], Generic[T]):
         self.desk = desk
         self.noun: Noun[Any] = self.NOUN
         self.choice = Choice(self.noun.sort, self.noun.descending)
-        self.context = Context(desk.clock.now())
+        self.context = Context(desk.clock.now(), settings=desk.settings)
         self.shown: Shown[Any] = Shown((), 0)
         self.signs = glyphs(desk.settings.ui.ascii)
         self._summary: tuple[Snapshot, Summary] | None = None
@@ -162,7 +162,7 @@ class TableScreen(Screen[None], Generic[T]):
 
     def show(self) -> None:
         """Everything, from the snapshot and the time."""
-        self.context = Context(self.desk.clock.now(), self.snapshot)
+        self.context = Context(self.desk.clock.now(), self.snapshot, self.desk.settings)
         self._drawn_at = self.desk.clock.monotonic()
         self.shown = arrange(self.noun, self.items(), self.choice, self.context)
         table = self.table

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from runctl.config import DEFAULTS, Settings
 from runctl.models.cost import CostItem
 from runctl.models.instance import Instance, Market
 from runctl.models.job import Job
@@ -39,10 +40,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What a derived field may look at beside its item: the time, and everything else."""
+    """What a derived field may look at beside its item: the time, everything else, and the settings."""
 
     now: datetime
     snapshot: Snapshot = EMPTY
+    settings: Settings = DEFAULTS
 
     @cached_property
     def instances(self) -> Mapping[str, Instance]:

@@ -13,6 +13,7 @@ from runctl.models.cost import CostKind
 from runctl.models.instance import Instance, Market
 from runctl.models.job import Job
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
+from runctl.store.budget import BudgetLine, budget_alerts, budget_lines
 from runctl.store.costs import burn, cost_items
 from runctl.store.fields import Context, Fields, Kind, expires_in_s
 from runctl.store.forecast import Forecast, forecast_month
@@ -182,7 +183,12 @@ def alerts(context: Context) -> tuple[str, ...]:
         found.append(f"{free} unattached volume{'s' * (free != 1)}")
     if context.snapshot.spent is not None and context.snapshot.spent.notice:
         found.append(context.snapshot.spent.notice)
-    return tuple(found)
+    return (*budget_alerts(budgets(context)), *found)
+
+
+def budgets(context: Context) -> tuple[BudgetLine, ...]:
+    """Every budget that is set, and how it stands."""
+    return budget_lines(context, jobs(context.snapshot, context))
 
 
 _WORST = (Health.LOADING, Health.DENIED, Health.ERROR, Health.PARTIAL, Health.STALE, Health.LIVE)

@@ -115,10 +115,6 @@ def test_idle_always_rests_on_two_signals_read_all_through_the_window(readings: 
         return
     assert found.since is not None
     assert NOW - found.since >= WINDOW
-    for signal in {r.signal for r in readings}:
-        assert not [
-            r for r in readings if r.signal is signal and r.at > NOW - FRESH and signal in BUSY and r.value >= 200
-        ]
     quiet = {r.signal for r in readings if NOW - r.at >= WINDOW}
     assert len(quiet) >= 2
 

@@ -122,5 +122,6 @@ def test_what_the_screen_marks_as_waste_is_what_is_summed() -> None:
         instances=(box, machine(2, "a", activity=idle(3)), machine(3, "b")),
         volumes=(disk("d"), disk("e", state="in-use", on=box.id), disk("f", state="in-use", on=machine(3, "b").id)),
     )
-    marked = {x.id for x in (*parts.snapshot.instances, *parts.snapshot.volumes) if is_waste(x, parts)}
+    marked = {i.id for i in parts.snapshot.instances if is_waste(i, parts)}
+    marked |= {v.id for v in parts.snapshot.volumes if is_waste(v, parts)}
     assert marked == {w.id for w in find_waste(parts)}
