@@ -29,7 +29,7 @@ _MAY_BE_ABSENT = frozenset(
             "iops",
             "throughput",
         ),
-        *("attempt", "instance_id", "expires_in_s", "budget_usd", "exit_code", "attached_state"),
+        *("attempt", "instance_id", "expires_in_s", "budget_usd", "exit_code", "attached_state", "unknown", "basis"),
     )
 )
 _ONLY_RUNNING = frozenset({"uptime_s", "usd_since_launch"})

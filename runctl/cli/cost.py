@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from runctl.cli.verbs import list_verb
+from runctl.cli.cost_ledger import LEDGER
+from runctl.cli.cost_views import BUDGETS, FORECAST, NOW, WASTE
 
-VERBS = {"now": list_verb("cost", "runctl cost now --filter why:unattached --sort usd_per_month")}
+VERBS = {"now": NOW, "ledger": LEDGER, "waste": WASTE, "budgets": BUDGETS, "forecast": FORECAST}

@@ -46,6 +46,11 @@ SINGULAR = {
     "volumes": "volume",
     "cost": "cost",
     "snapshots": "snapshot",
+    "ledger": "interval",
+    "totals": "total",
+    "waste": "waste",
+    "budgets": "budget",
+    "forecast": "forecast",
 }
 _FALLING = frozenset({Kind.NUMBER, Kind.MONEY, Kind.SECONDS, Kind.BYTES, Kind.PERCENT})
 #: Control characters above ASCII, marks that reverse the reading direction, and halves of surrogate pairs: a terminal

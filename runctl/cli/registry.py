@@ -66,7 +66,18 @@ NOUNS: Mapping[str, Noun] = {
         },
         "list",
     ),
-    "cost": Noun("cost", "what bills", {"now": "everything that bills now, dearest first"}, "now"),
+    "cost": Noun(
+        "cost",
+        "what bills, what was spent, what is wasted",
+        {
+            "now": "everything that bills now, dearest first, or totals by a field",
+            "ledger": "what was spent: intervals or sums out of the ledger, for export",
+            "waste": "what is paid for and not used, so far and a month",
+            "budgets": "budgets, how much is used, where they lead",
+            "forecast": "today and this month at their end, with a band",
+        },
+        "now",
+    ),
     "prices": Noun("prices", "what a machine type costs", {"show": "price and hardware of a type"}),
     "config": Noun(
         "config",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +10,7 @@ from textual.binding import BindingType
 
 from runctl.format import format_usd, format_usd_short
 from runctl.keymap import Scope, bindings_for
-from runctl.models.cost import HOURS_PER_MONTH, CostItem, CostKind
+from runctl.models.cost import CostItem, CostKind
 from runctl.models.snapshot import Source
 from runctl.screens.base import FleetScreen
 from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, number, outside, plain, row
@@ -20,13 +18,14 @@ from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun, Resource
 from runctl.screens.view import NO_FILTER, Choice
 from runctl.store.costs import cost_items, is_waste, waste
-from runctl.store.fields import COST_FIELDS, Context, Field, Fields, Kind
+from runctl.store.fields import COST_FIELDS, Context
+from runctl.store.totals import GROUPINGS, TOTAL_FIELDS, Total, totals
 from runctl.widgets.detail import Section
 from runctl.widgets.line import Line, Piece
 from runctl.widgets.money_strip import at_least, burn_words
 
 #: What `t` goes through; "" is the single items.
-GROUPINGS = ("", "owner", "project", "kind", "type", "region")
+CYCLE = ("", *GROUPINGS)
 _RAW_KINDS = {CostKind.INSTANCE: "instance", CostKind.VOLUME: "volume", CostKind.SNAPSHOT: "snapshot",
               CostKind.ADDRESS: "address", CostKind.S3: "bucket"}  # fmt: skip
 
@@ -80,60 +79,6 @@ def cost_detail(item: CostItem, context: Context) -> Detail:
     return (Section("", facts), Section("Money", sums))
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All items that share an owner (or project, …): `usd_per_hour` of the priced ones, `unpriced` more without.
-
-    A sum of which no part is known is None.
-    """
-
-    name: str
-    items: int
-    usd_per_hour: float | None
-    unpriced: int
-    wasted_usd_per_hour: float | None
-
-    @property
-    def usd_per_month(self) -> float | None:
-        """The same for a month."""
-        return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_PER_MONTH
-
-
-def _sum(rates: Sequence[float | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return math.fsum(known) if known or not rates else None
-
-
-def totals(items: Sequence[CostItem], by: str, context: Context) -> tuple[Total, ...]:
-    """Totals by a field of the items; what has no value there is one group of its own, "?"."""
-    groups: dict[str, list[CostItem]] = {}
-    for item in items:
-        groups.setdefault(str(getattr(item, by) or "?"), []).append(item)
-    return tuple(
-        Total(
-            name,
-            len(group),
-            _sum([i.usd_per_hour for i in group]),
-            sum(i.usd_per_hour is None for i in group),
-            _sum([i.usd_per_hour for i in group if is_waste(i, context)]),
-        )
-        for name, group in sorted(groups.items())
-    )
-
-
-TOTAL_FIELDS: Fields[Total] = Fields(
-    "totals",
-    (
-        Field("name", "NAME", Kind.TEXT, lambda t, c: t.name),
-        Field("items", "ITEMS", Kind.NUMBER, lambda t, c: t.items),
-        Field("usd_per_hour", "$/H", Kind.MONEY, lambda t, c: t.usd_per_hour, ("cost", "price")),
-        Field("unpriced", "UNPRICED", Kind.NUMBER, lambda t, c: t.unpriced),
-        Field("wasted_usd_per_hour", "WASTED $/H", Kind.MONEY, lambda t, c: t.wasted_usd_per_hour, ("wasted",)),
-    ),
-    lambda t: {},
-)
-
-
 def _unpriced(total: Total, _context: Context) -> Cell:
     return plain(f"+{total.unpriced} unpriced", "warn") if total.unpriced else plain("")
 
@@ -142,7 +87,7 @@ TOTAL_COLUMNS: tuple[Spec[Total], ...] = (
     Spec("name", "NAME", 24, lambda t, c: outside(t.name), flex=True),
     Spec("items", "ITEMS", 6, lambda t, c: number(t.items), right=True),
     Spec("usd_per_hour", "$/H", 9, lambda t, c: money(t.usd_per_hour, hot=5.0), right=True),
-    Spec("", "$/MO", 11, lambda t, c: money(t.usd_per_month), right=True, keep=60),
+    Spec("usd_per_month", "$/MO", 11, lambda t, c: money(t.usd_per_month), right=True, keep=60),
     Spec("wasted_usd_per_hour", "WASTED $/H", 10, lambda t, c: money(t.wasted_usd_per_hour), right=True, keep=70),
     Spec("unpriced", "", 13, _unpriced, keep=80),
 )
@@ -234,7 +179,7 @@ class CostScreen(FleetScreen[Any]):
 
     def action_group(self) -> None:
         """Totals by the next field, then single items again."""
-        self._group(GROUPINGS[(GROUPINGS.index(self._by) + 1) % len(GROUPINGS)])
+        self._group(CYCLE[(CYCLE.index(self._by) + 1) % len(CYCLE)])
 
     def _group(self, by: str) -> None:
         self._by = by

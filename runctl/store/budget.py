@@ -190,7 +190,7 @@ BUDGET_FIELDS: Fields[BudgetLine] = Fields(
     "budgets",
     (
         F("scope", "SCOPE", Kind.TEXT, lambda b, _: b.scope, shown=True),
-        F("name", "NAME", Kind.TEXT, lambda b, _: b.name or None, shown=True),
+        F("name", "NAME", Kind.TEXT, lambda b, _: b.name, shown=True),
         F("limit_usd", "LIMIT", Kind.MONEY, lambda b, _: b.limit_usd, ("limit",), shown=True),
         F("spent_usd", "SPENT", Kind.MONEY, lambda b, _: b.spent_usd, ("spent",), shown=True),
         F("percent", "USED", Kind.PERCENT, lambda b, _: b.percent, shown=True),

@@ -60,3 +60,60 @@ def test_a_home_that_cannot_be_written_costs_the_ledger_only(cloud: DemoCloud, t
     assert ended.code == 0
     assert "cannot be opened" in ended.err
     assert ended.json()["summary"]["instances_running"]
+
+
+def test_rows_groups_and_header_are_the_same_money(cloud: DemoCloud) -> None:
+    whole = runctl("--once", "-o", "json", "cost", "--region", "us-east-1,us-west-2,eu-west-1").json()
+    rows, header = whole["sections"]["cost"]["items"], whole["summary"]
+    assert sum(r["usd_per_hour"] or 0 for r in rows) == pytest.approx(header["burn_usd_per_hour"])
+    assert sum(r["usd_per_hour"] is None for r in rows) == header["burn_unpriced"]
+    for by in ("owner", "market"):
+        groups = runctl("cost", "now", "--by", by, "-o", "json", "--region", "us-east-1,us-west-2,eu-west-1").json()
+        assert sum(g["usd_per_hour"] for g in groups) == pytest.approx(header["burn_usd_per_hour"], rel=1e-6)
+        assert sum(g["items"] for g in groups) == len(rows)
+        assert sum(g["unpriced"] for g in groups) == header["burn_unpriced"]
+    assert not cloud.paid_calls()
+
+
+def test_the_ledger_is_exported_without_asking_aws(cloud: DemoCloud) -> None:
+    assert "knows nothing yet" in runctl("cost", "ledger").err
+    summary = runctl("--once", "-o", "json", "--region", "us-east-1").json()["summary"]
+    cloud.forget_calls()
+    rows = runctl("cost", "ledger", "-o", "json", "--since", "400d").json()
+    by_owner = runctl("cost", "ledger", "-o", "json", "--by", "owner").json()
+    by_day = runctl("cost", "ledger", "-o", "json", "--by", "day", "--since", "month").json()
+    assert not cloud.calls()
+    assert sum(r["usd"] for r in by_owner) == pytest.approx(summary["month_usd"], rel=1e-3)
+    assert sum(r["usd"] for r in by_day) == pytest.approx(summary["month_usd"], rel=1e-3)
+    assert {r["basis"] for r in rows} <= {"observed", "backfilled", "continued"}
+    head, first, *_ = runctl("cost", "ledger", "-o", "csv").out.splitlines()
+    assert head.startswith("started,until,kind,id,name")
+    assert first.count(",") >= head.count(",")
+
+
+@pytest.mark.parametrize("since", ["yesterday-ish", "-3d", "2026-13-01", "99999999999999d"])
+def test_a_beginning_that_is_none_is_refused(since: str) -> None:
+    ended = runctl("cost", "ledger", f"--since={since}")
+    assert ended.code == 1
+    assert "7d" in ended.err
+
+
+def test_waste_budgets_and_forecast(cloud: DemoCloud) -> None:
+    region = ("--region", "us-east-1")
+    waste = runctl("cost", "waste", "-o", "json", *region).json()
+    assert {w["rule"] for w in waste} >= {"unattached", "stopped-machine"}
+    assert all(w["wasted_usd"] is None for w in waste if w["rule"] == "unattached")
+    assert runctl("cost", "budgets", *region).err.count("[budgets]") == 1
+    small, large = {"RUNCTL_BUDGETS_DAY_USD": "0.01"}, {"RUNCTL_BUDGETS_DAY_USD": "1000000"}
+    over = runctl("cost", "budgets", "-o", "json", "--fail-on", "budget", *region, env=small)
+    assert over.code == 5
+    assert over.json()[0]["mark"] == 100
+    assert runctl("cost", "budgets", "--fail-on", "budget", *region, env=large).code == 0
+    alert = runctl("--once", "-o", "json", "cost", "--fail-on", "budget", *region, env=small)
+    assert alert.code == 5
+    assert alert.json()["summary"]["alerts"][0].startswith("budget day: ")
+    ahead = {a["name"]: a for a in runctl("cost", "forecast", "-o", "json", *region).json()}
+    assert ahead["day"]["spent_usd"] <= ahead["day"]["low_usd"] <= ahead["day"]["forecast_usd"]
+    assert "burn of now" in ahead["month"]["basis"]
+    assert not cloud.paid_calls()
+    assert not cloud.mutating_calls()
