@@ -186,6 +186,19 @@ def add_format(parser: Any, outputs: tuple[str, ...]) -> None:
     parser.add_argument("-o", "--output", choices=outputs, metavar="FORMAT", help=f"{shown} (default: {outputs[0]})")
 
 
+def add_acting(parser: argparse.ArgumentParser, *, overrides: bool = True) -> None:
+    """Options of every command that changes something."""
+    group = parser.add_argument_group("safety")
+    group.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
+    group.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    if overrides:
+        group.add_argument(
+            "--override", action="append", default=[], metavar="RULE",
+            help="set one rule aside by name, such as younger-than; may be repeated",
+        )  # fmt: skip
+    add_format(parser.add_argument_group("output"), ("table", "json"))
+
+
 def add_fetch(parser: argparse.ArgumentParser) -> None:
     """Options of commands that read the fleet."""
     group = parser.add_argument_group("data")

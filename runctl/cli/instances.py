@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runctl.cli import machine_verbs
 from runctl.cli.verbs import list_verb, show_verb
 
 VERBS = {
@@ -11,4 +12,5 @@ VERBS = {
         "runctl instances list --region all -o name",
     ),
     "show": show_verb("instances", "ID", "runctl instances show i-0123456789abcdef0 -o json", kind="instance"),
+    **machine_verbs.VERBS,
 }

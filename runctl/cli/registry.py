@@ -33,7 +33,16 @@ NOUNS: Mapping[str, Noun] = {
     "instances": Noun(
         "instances",
         "machines: what runs, what it costs",
-        {"list": "all machines", "show": "one machine in full"},
+        {
+            "list": "all machines",
+            "show": "one machine in full",
+            "start": "start stopped machines",
+            "stop": "stop machines; their disks stay and bill",
+            "reboot": "reboot machines",
+            "terminate": "end machines for good",
+            "extend": "give machines more time before they end themselves",
+            "tag": "set and remove tags of a machine",
+        },
         "list",
     ),
     "jobs": Noun(
@@ -78,6 +87,8 @@ NOUNS: Mapping[str, Noun] = {
         },
         "now",
     ),
+    "adopt": _alone("adopt", "make something ours, so that runctl may act on it"),
+    "journal": _alone("journal", "every change made from here, and how to undo it"),
     "prices": Noun("prices", "what a machine type costs", {"show": "price and hardware of a type"}),
     "config": Noun(
         "config",

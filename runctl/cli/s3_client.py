@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from runctl.cli.invocation import Invocation
@@ -38,21 +37,6 @@ def open_client(call: Invocation, *, patient: bool = False) -> S3Client:
     site = find_site(profile=settings.profile, region=regions[0] if regions else None)
     read_s = max(settings.aws.read_timeout_s, 300.0 if patient else 60.0)
     return S3Client(site, credentials, clock=clock, connect_s=max(settings.aws.connect_timeout_s, 5.0), read_s=read_s)
-
-
-def confirm(call: Invocation, question: str, *, word: str) -> None:
-    """Ask before something is lost: on a terminal the word is typed, without one --yes is needed.
-
-    Raises:
-        InputError: nobody said yes.
-    """
-    if call.args.yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InputError(f"{question}: needs --yes without a terminal", allowed="--dry-run shows what would happen")
-    print(f"{question}. Type {word!r} to go on: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != word:
-        raise InputError("not confirmed: nothing was done")
 
 
 def refuse_read_only(call: Invocation, what: str) -> None:

@@ -44,7 +44,8 @@ def _run(args: Namespace) -> int:
 
 
 def _prune(call: Invocation, where: S3Uri) -> int:
-    from runctl.cli.s3_client import confirm, open_client, refuse_read_only
+    from runctl.cli.confirm import confirm
+    from runctl.cli.s3_client import open_client, refuse_read_only
     from runctl.format import format_bytes
     from runctl.services.transfer.prune import apply_plan, make_plan, read_checkpoints
 

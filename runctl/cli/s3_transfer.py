@@ -150,7 +150,7 @@ def _agreed(call: Invocation, sync: Sync) -> Plan:
     Raises:
         InputError: it would empty the target for an empty source, or nobody said yes.
     """
-    from runctl.cli.s3_client import confirm
+    from runctl.cli.confirm import confirm
     from runctl.cli.s3_report import plan_lines
     from runctl.format import format_bytes
 

@@ -92,7 +92,7 @@ def _show(call: Invocation, found: list[UnfinishedUpload]) -> None:
 
 def _abort(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) -> int:
     from runctl import paths
-    from runctl.cli.s3_client import confirm
+    from runctl.cli.confirm import confirm
     from runctl.services.transfer.journal import Journal
     from runctl.services.transfer.unfinished import abort
 

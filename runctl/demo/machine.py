@@ -17,6 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Stands before everything else in a machine's PATH: `shutdown` and its like end the machine, never this computer.
+PROGRAMS = Path(__file__).with_name("bin")
+_POWERED_OFF = ".powered-off"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -106,6 +110,7 @@ class Sandboxes:
     def _environment_of(self, instance_id: str, home: Path, region: str) -> dict[str, str]:
         plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
         here = {"HOME": str(home), "TMPDIR": str(home), "INSTANCE_ID": instance_id, "RUNCTL_MACHINE_ROOT": str(home)}
+        here["PATH"] = f"{PROGRAMS}{os.pathsep}{plain.get('PATH', os.defpath)}"
         return plain | self._environment | here | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
     def cancel(self, instance_id: str, run_id: str) -> bool:
@@ -120,8 +125,22 @@ class Sandboxes:
         """Signal everything that runs on a machine: TERM while it shuts down, KILL when it is off."""
         with self._lock:
             processes = list(self._running.get(instance_id, {}).values())
+            home = self._root / instance_id if self._root is not None else None
         for process in processes:
             _signal(process, number)
+        if number == signal.SIGKILL and home is not None:
+            _end_left(home)
+
+    def powered_off(self) -> list[str]:
+        """Machines that have shut themselves down since this was asked last."""
+        with self._lock:
+            root = self._root
+        if root is None:
+            return []
+        found = [marker.parent.name for marker in root.glob(f"*/{_POWERED_OFF}")]
+        for name in found:
+            (root / name / _POWERED_OFF).unlink(missing_ok=True)
+        return found
 
     def clear(self) -> None:
         """Kill everything and remove all directories."""
@@ -131,9 +150,19 @@ class Sandboxes:
         for instance_id in machines:
             self.end(instance_id, signal.SIGKILL)
         if root is not None:
+            _end_left(root)
             shutil.rmtree(root, ignore_errors=True)
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def _end_left(home: Path) -> None:
+    """Kill what a script has left behind it on a machine (`nohup`, `setsid`): found by its environment, on Linux."""
+    mark = f"RUNCTL_MACHINE_ROOT={home}".encode()
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):
+            if any(word == mark or word.startswith(mark + b"/") for word in entry.read_bytes().split(b"\0")):
+                os.kill(int(entry.parent.name), signal.SIGKILL)

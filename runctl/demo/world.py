@@ -84,6 +84,8 @@ class World:
         self._agenda: list[_Due] = []
         self._numbers = itertools.count()
         self._settling: float | None = None
+        #: What happens to a machine that shuts itself down, by its id.
+        self.on_power_off: Callable[[str], None] = lambda _: None
         #: vCPU quotas that a test has changed, by (region, code).
         self.quotas: dict[tuple[str, str], float] = {}
 
@@ -119,6 +121,8 @@ class World:
         with self.lock:
             if self._settling is not None:
                 return
+            for machine in self.sandboxes.powered_off():
+                self.on_power_off(machine)
             until = self.elapsed
             try:
                 while self._agenda and self._agenda[0].at <= until:

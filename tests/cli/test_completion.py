@@ -24,7 +24,8 @@ def complete(*words: str) -> set[str]:
     ("words", "expected"),
     [
         (("inst",), {"instances"}),
-        (("instances", ""), {"list", "show"}),
+        (("prices", ""), {"show"}),
+        (("instances", "li"), {"list"}),
         (("config", "v"), {"validate"}),
         (("-o", ""), {"table", "wide", "json", "ndjson", "csv", "name"}),
         (("-1", "--fail-on", "i"), {"idle", "interrupted"}),

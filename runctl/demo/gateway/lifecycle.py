@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from runctl.demo.gateway.calls import AwsError
-from runctl.demo.world import World
+from runctl.demo.world import ACCOUNT, World
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
+_INSIDE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
 _SPOT = ("Server.SpotInstanceTermination", "Server.SpotInstanceTermination: Spot instance termination")
 
 
@@ -167,6 +168,14 @@ class TimedInstance(Instance):
             self._enter("shutting-down", self.world.timings.shutting_down, self._terminated)
         return previous
 
+    def power_off(self) -> None:
+        """It shuts itself down: what it was launched with says whether it is stopped or terminated."""
+        if self._state.name != "running":
+            return
+        ends = self.instance_initiated_shutdown_behavior == "terminate" or bool(self.spot)
+        (self.terminate if ends else self.stop)()
+        self._explain("Instance initiated", *_INSIDE)
+
     def interrupt(self) -> None:
         """End it as EC2 ends a spot machine it wants back: stop or terminate, with its own reason."""
         persistent_stop = bool(self.spot) and self.spot["InstanceInterruptionBehavior"] == "stop"  # type: ignore[index]
@@ -213,6 +222,14 @@ def index_of(backend: Any) -> dict[str, TimedInstance]:
     return index
 
 
+def _power_off(instance_id: str) -> None:
+    from moto.ec2.models import ec2_backends
+
+    for backend in ec2_backends[ACCOUNT].values():
+        if (found := index_of(backend).get(instance_id)) is not None:
+            found.power_off()
+
+
 def install(world: World) -> None:
     """Make moto create timed instances, and find them without walking over all (a launch looks three times)."""
     import moto.ec2.models.instances as home
@@ -229,4 +246,5 @@ def install(world: World) -> None:
     for method in (get_instance_by_id, get_instance):
         setattr(home.InstanceBackend, method.__name__, method)
     TimedInstance.world = world
+    world.on_power_off = _power_off
     vars(home).update(Instance=TimedInstance)

@@ -14,9 +14,11 @@ from runctl.models.plan import Kind, Verb
 from runctl.services.verbs.row import Row
 
 MODULES = (
+    "extend",
     "machines",
     "probe",
     "storage",
+    "tags",
     "volumes",
 )  # fmt: skip
 

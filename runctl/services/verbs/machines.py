@@ -63,7 +63,7 @@ def _around(ground: Ground, machine: Instance, disks: tuple[Volume, ...] | None)
 
 def tell_machine(live: Live, now: datetime) -> dict[str, str]:
     """What a person wants to see beside a machine."""
-    machine = _machine(live)
+    machine = machine_of(live)
     ownership = machine.ownership
     job = job_on(machine, live.around)
     facts = {
@@ -80,15 +80,16 @@ def tell_machine(live: Live, now: datetime) -> dict[str, str]:
     return {k: v for k, v in facts.items() if v}
 
 
-def _machine(live: Live) -> Instance:
+def machine_of(live: Live) -> Instance:
+    """The machine that a row has read."""
     if not isinstance(live.resource, Instance):
         raise TypeError(f"a machine was expected, not {live.resource!r}")
     return live.resource
 
 
 def _lost_work(live: Live) -> Iterator[str]:
-    job = job_on(_machine(live), live.around)
-    if job is not None and job.running is not False and _machine(live).may_bill:
+    job = job_on(machine_of(live), live.around)
+    if job is not None and job.running is not False and machine_of(live).may_bill:
         age = job.checkpoint_age_s
         saved = "no complete checkpoint is known" if age is None else f"newest checkpoint {format_duration(age)} old"
         yield f"the run of job {job.id} ({saved})"
@@ -107,7 +108,7 @@ def _disk_name(device: BlockDevice, disks: tuple[Volume, ...] | None) -> str:
 
 
 def _told_start(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
-    machine = _machine(live)
+    machine = machine_of(live)
     rate = machine.rate.usd if machine.rate else None
     return Told(
         tell_machine(live, now), (), "stop ends it again", rate, None if rate is None else -rate * HOURS_A_MONTH
@@ -115,7 +116,7 @@ def _told_start(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
 
 
 def _told_stop(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
-    machine = _machine(live)
+    machine = machine_of(live)
     lost = [*_lost_work(live), *_lost_memory(machine)]
     if machine.public_ip:
         lost.append(f"its public address {machine.public_ip}, unless it is an Elastic IP")
@@ -126,12 +127,12 @@ def _told_stop(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
 
 
 def _told_reboot(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
-    about, hourly = tell_machine(live, now), _machine(live).usd_per_hour
+    about, hourly = tell_machine(live, now), machine_of(live).usd_per_hour
     return Told(about, tuple(_lost_work(live)), "it comes back by itself", hourly, 0.0)
 
 
 def _told_terminate(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
-    machine, disks = _machine(live), live.around.disks
+    machine, disks = machine_of(live), live.around.disks
     dying = [d for d in machine.devices if d.delete_on_termination and d.volume_id]
     staying = [d for d in machine.devices if not d.delete_on_termination and d.volume_id]
     lost = [*_lost_work(live), *(_disk_name(d, disks) for d in dying), *_lost_memory(machine)]
@@ -166,7 +167,7 @@ def _call(operation: str) -> Callable[[Task], Done]:
 
 def _terminate(task: Task) -> Done:
     """A persistent spot request would start the machine again, so that one is cancelled first."""
-    machine = _machine(task.live)
+    machine = machine_of(task.live)
     if machine.market is Market.SPOT and machine.spot_request_id and _comes_again(task, machine.spot_request_id):
         task.send("ec2", "CancelSpotInstanceRequests", SpotInstanceRequestIds=[machine.spot_request_id])
     task.send("ec2", "TerminateInstances", InstanceIds=[task.item.id])

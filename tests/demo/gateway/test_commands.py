@@ -137,3 +137,33 @@ def test_strangers_run_nothing(machine: Machine, clients: Aws) -> None:
         machine.ssm.send_command(InstanceIds=[machine.id], DocumentName="AWS-RunPowerShellScript")
     with refused("InvocationDoesNotExist"):
         machine.look("00000000-0000-4000-8000-000000000000")
+
+
+@pytest.mark.parametrize("line", ["shutdown -h now", "sudo -n shutdown -h now", "poweroff", "halt"])
+def test_a_machine_that_shuts_itself_down_ends_and_this_computer_stays_on(
+    machine: Machine, cloud_process: DemoCloud, line: str
+) -> None:
+    machine.wait(machine.send(line))
+    shown = boto3.client("ec2").describe_instances(InstanceIds=[machine.id])["Reservations"][0]["Instances"][0]
+    assert shown["State"]["Name"] == "stopping", "launched without InstanceInitiatedShutdownBehavior, it stops"
+    assert shown["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    cloud_process.advance(60)
+    made = launch(
+        boto3.client("ec2"),
+        IamInstanceProfile={"Name": "runctl-instance"},
+        InstanceInitiatedShutdownBehavior="terminate",
+    )["Instances"][0]
+    cloud_process.advance(60)
+    other = Machine(boto3.client("ssm"), made["InstanceId"])
+    other.wait(other.send("reboot; shutdown -r now"))
+    other.wait(other.send(line))
+    shown = boto3.client("ec2").describe_instances(InstanceIds=[other.id])["Reservations"][0]["Instances"][0]
+    assert shown["State"]["Name"] == "shutting-down"
+
+
+def test_what_a_script_leaves_behind_ends_with_its_machine(machine: Machine, cloud_process: DemoCloud) -> None:
+    left = machine.wait(machine.send("setsid sleep 600 >/dev/null 2>&1 </dev/null & echo $!"))
+    child = psutil.Process(int(left["StandardOutputContent"]))
+    boto3.client("ec2").terminate_instances(InstanceIds=[machine.id])
+    cloud_process.advance(60)
+    child.wait(15)
