@@ -236,9 +236,18 @@ def main() -> None:
     parser.add_argument("--regions", default="us-east-1", help="regions with machines, by comma")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--churn", type=float, default=0.0, help="share of machines that change between refreshes")
+    parser.add_argument("--hanging", default="", help="regions that never answer, by comma")
+    parser.add_argument("--stalling", default="", help="regions that answer a first page and never a second")
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
-    canned = Canned(given.machines, tuple(given.regions.split(",")), given.latency, churn=given.churn)
+    canned = Canned(
+        given.machines,
+        tuple(given.regions.split(",")),
+        given.latency,
+        hanging=frozenset(given.hanging.split(",")),
+        stalling=frozenset(given.stalling.split(",")),
+        churn=given.churn,
+    )
     with serving(canned, given.port) as url:
         print(url, flush=True)
         sys.stdin.read()

@@ -12,6 +12,7 @@ from textual import on
 from textual.command import Provider
 from textual.reactive import var
 from textual.screen import Screen
+from textual.timer import Timer
 
 from runctl import paths
 from runctl.asking import OpenDoor
@@ -22,13 +23,12 @@ from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
 from runctl.screens.global_actions import GlobalActions
+from runctl.screens.pace import Pace
 from runctl.screens.view import is_signed_out
 from runctl.session import Connect, Session
 from runctl.terminal.clipboard import is_remote
 from runctl.terminal.system import SystemTerminal, Terminal
 
-#: Snapshots are shown at most this often: a burst of pages is one picture.
-PAINT_EVERY_S = 0.1
 #: A screen is imported when it is first looked at: the first picture shows one.
 _SCREENS = {
     "instances": "instances.InstancesScreen",
@@ -95,8 +95,8 @@ class RunctlApp(GlobalActions):
             self.animation_level = "none"
         for mode, name in _SCREENS.items():
             self.add_mode(mode, partial(self._make, name))
-        self._painted, self._painted_at = painted, 0.0
-        self._paint_pending = False
+        self._painted, self._pace = painted, Pace()
+        self._next: tuple[float, Timer] | None = None
         self._welcomed_scope = -1
 
     def _make(self, name: str) -> Screen[Any]:
@@ -137,24 +137,26 @@ class RunctlApp(GlobalActions):
     @on(EventArrived)
     def _event_arrived(self, message: EventArrived) -> None:
         before = self.desk.store.snapshot
-        after = self.desk.apply(message.event)
-        first = bool(after.instances) and not before.instances
-        if after is before or (self._paint_pending and not first):
+        due = self._pace.due(message.event, before, self.desk.apply(message.event))
+        if due is None or (self._next is not None and self._next[0] <= due):
             return
-        waited = self.desk.clock.monotonic() - self._painted_at
-        if waited >= PAINT_EVERY_S or first:
+        if self._next is not None:
+            self._next[1].stop()
+            self._next = None
+        wait = due - self.desk.clock.monotonic()
+        if wait <= 0:
             self._paint()
         else:
-            self._paint_pending = True
-            self.set_timer(PAINT_EVERY_S, self._paint)
+            self._next = (due, self.set_timer(wait, self._paint))
 
     def _paint(self) -> None:
-        self._paint_pending = False
+        self._next = None
         self._adopt(self.desk.store.snapshot)
 
     def _adopt(self, snapshot: Snapshot) -> None:
-        self._painted_at = self.desk.clock.monotonic()
+        began = self.desk.clock.monotonic()
         self.snapshot = snapshot
+        self._pace.painted(began, self.desk.clock.monotonic())
         nothing = not snapshot.instances and not snapshot.volumes
         if nothing and is_signed_out(snapshot) and self._welcomed_scope != snapshot.scope and self.screen is self.fleet:
             self._welcomed_scope = snapshot.scope

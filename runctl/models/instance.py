@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from runctl.models.cost import Price
 from runctl.models.tags import Ownership
@@ -25,7 +26,12 @@ class _AsTold(StrEnum):
     @property
     def known(self) -> bool:
         """Whether it is one of the words listed here, so that somebody thought about what it means."""
-        return self in tuple(type(self))
+        return self in _words(type(self))
+
+
+@cache  # asked of every machine at every picture
+def _words(kind: type[_AsTold]) -> frozenset[str]:
+    return frozenset(kind)
 
 
 class InstanceState(_AsTold):
@@ -154,9 +160,9 @@ class Instance:
     @property
     def usd_per_hour(self) -> float | None:
         """What the machine itself bills now: its rate, a known 0.0 when it does not run, None when unknown."""
-        if not self.may_bill:
-            return 0.0
-        return self.rate.usd if self.bills and self.rate is not None else None
+        if self.state in BILLING_STATES:
+            return None if self.rate is None else self.rate.usd
+        return 0.0 if self.state.known else None
 
     def uptime_s(self, now: datetime) -> float | None:
         """Seconds since LaunchTime while it runs; None otherwise (EC2 does not say when a stopped machine was up)."""

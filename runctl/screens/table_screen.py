@@ -24,7 +24,7 @@ from runctl.screens.cells import Cell, Spec, to_ascii, to_text
 from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun
 from runctl.screens.status import banner, newcomer_hint, status_pieces, tabs, whereabouts
-from runctl.screens.view import Choice, Shown, arrange, is_signed_out, notice
+from runctl.screens.view import Arranger, Choice, Shown, is_signed_out, notice
 from runctl.store.fields import Context
 from runctl.store.select import PanelStatus, Summary, panel_status, summary
 from runctl.theme import ASCII, glyphs, setting_of, tokens
@@ -67,6 +67,7 @@ class TableScreen(Screen[None], Generic[T]):
         self.choice = Choice(self.noun.sort, self.noun.descending)
         self.context = Context(desk.clock.now(), settings=desk.settings)
         self.shown: Shown[Any] = Shown((), 0)
+        self._arranger: Arranger[Any] = Arranger()
         self.signs = glyphs(desk.settings.ui.ascii)
         self._summary: tuple[Snapshot, Summary] | None = None
         self._drawn_at = 0.0
@@ -162,9 +163,10 @@ class TableScreen(Screen[None], Generic[T]):
 
     def show(self) -> None:
         """Everything, from the snapshot and the time."""
-        self.context = Context(self.desk.clock.now(), self.snapshot, self.desk.settings)
+        folded = self.context.folded if self.context.snapshot is self.snapshot else {}
+        self.context = Context(self.desk.clock.now(), self.snapshot, self.desk.settings, folded)
         self._drawn_at = self.desk.clock.monotonic()
-        self.shown = arrange(self.noun, self.items(), self.choice, self.context)
+        self.shown = self._arranger.arrange(self.noun, self.items(), self.choice, self.context)
         table = self.table
         if (specs := self._specs()) != self._shown_specs:
             self._shown_specs = specs

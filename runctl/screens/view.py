@@ -11,7 +11,7 @@ from runctl.screens.cells import Cell, plain
 from runctl.screens.noun import Noun
 from runctl.store.costs import is_waste
 from runctl.store.fields import Context
-from runctl.store.filter import Filter
+from runctl.store.filter import Filter, narrows
 from runctl.store.select import PanelStatus, sort_items
 
 T = TypeVar("T")
@@ -46,16 +46,53 @@ class Shown(Generic[T]):
 
 
 def arrange(noun: Noun[T], items: Sequence[T], choice: Choice, context: Context) -> Shown[T]:
-    """Filter, then sort; what has no known value comes last."""
-    kept: Sequence[T] = items
-    if choice.filter.alternatives:
-        kept = [item for item in kept if choice.filter.matches(item, context)]
-    if choice.waste_only:
-        kept = [item for item in kept if is_waste(item, context)]
+    """Sort, then filter; what has no known value comes last."""
+    return Shown(_kept(_ordered(noun, items, choice, context), choice, context), len(items))
+
+
+def _ordered(noun: Noun[T], items: Sequence[T], choice: Choice, context: Context) -> Sequence[T]:
     name = choice.sort or noun.sort
-    if name in noun.fields.by_name:
-        kept = sort_items(kept, noun.fields, name, context, descending=choice.descending)
-    return Shown(kept, len(items))
+    if name not in noun.fields.by_name:
+        return items
+    return sort_items(items, noun.fields, name, context, descending=choice.descending)
+
+
+def _kept(items: Sequence[T], choice: Choice, context: Context) -> Sequence[T]:
+    if choice.filter.alternatives:
+        items = [item for item in items if choice.filter.matches(item, context)]
+    if choice.waste_only:
+        items = [item for item in items if is_waste(item, context)]
+    return items
+
+
+class Arranger(Generic[T]):
+    """`arrange` that remembers: while the rows are the same ones, a letter of the filter sorts nothing again.
+
+    A filter that can only show less than the one before, as it does while a word is typed, looks at what that showed.
+    """
+
+    def __init__(self) -> None:
+        self._items: Sequence[T] = ()
+        self._order: tuple[object, ...] = ()
+        self._sorted: Sequence[T] = ()
+        self._before: tuple[Choice, Sequence[T]] | None = None
+
+    def arrange(self, noun: Noun[T], items: Sequence[T], choice: Choice, context: Context) -> Shown[T]:
+        """The rows to show."""
+        order = (noun, choice.sort, choice.descending, context.snapshot)
+        if items is not self._items or order != self._order:
+            self._items, self._order, self._before = items, order, None
+            self._sorted = _ordered(noun, items, choice, context)
+        pool, before = self._sorted, self._before
+        if (
+            before is not None
+            and before[0].waste_only == choice.waste_only
+            and narrows(before[0].filter, choice.filter)
+        ):
+            pool = before[1]
+        kept = _kept(pool, choice, context)
+        self._before = (choice, kept)
+        return Shown(kept, len(items))
 
 
 def is_signed_out(snapshot: Snapshot) -> bool:

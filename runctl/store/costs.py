@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from runctl.format import clean_text, format_duration
 from runctl.models.cost import HOURS_PER_MONTH, Burn, CostItem, CostKind
 from runctl.models.instance import BILLING_STATES, Instance
-from runctl.models.snapshot import Source
+from runctl.models.snapshot import Snapshot, Source
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.store.fields import Context, expires_in_s, volume_waste
 
@@ -113,9 +114,45 @@ def cost_items(context: Context) -> tuple[CostItem, ...]:
     return tuple(sorted(items, key=lambda i: (i.usd_per_hour is None, -(i.usd_per_hour or 0), i.region, i.id)))
 
 
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What `cost_items` would say of money, without its words: made for every picture, of ten thousand machines too.
+
+    Args:
+        machines: how each was bought, and USD per hour.
+        storage: USD per month of each volume, snapshot and counted bucket.
+        addresses: USD per hour of each.
+    """
+
+    machines: tuple[tuple[str, float | None], ...]
+    storage: tuple[float | None, ...]
+    addresses: tuple[float | None, ...]
+
+    @property
+    def standing(self) -> list[float | None]:
+        """USD per hour of all but the machines."""
+        return [None if month is None else month / HOURS_PER_MONTH for month in self.storage] + list(self.addresses)
+
+
+def charges(snapshot: Snapshot) -> Charges:
+    """Every charge there is now; the same ones as `cost_items`."""
+    stored: list[float | None] = [v.usd_per_month for v in snapshot.volumes]
+    stored += [s.usd_per_month for s in snapshot.snapshots]
+    stored += [b.usd_per_month for b in snapshot.buckets if b.usd_per_month is not None]
+    return Charges(
+        tuple((i.market, i.usd_per_hour) for i in snapshot.instances if i.may_bill),
+        tuple(stored),
+        tuple(a.usd_per_hour for a in snapshot.addresses),
+    )
+
+
 def burn(items: Iterable[CostItem]) -> Burn:
-    """The sum per hour, with the count of what has no price. `math.fsum`: the order of rows never changes a cent."""
-    rates = [i.usd_per_hour for i in items]
+    """The sum per hour, with the count of what has no price."""
+    return burn_of([i.usd_per_hour for i in items])
+
+
+def burn_of(rates: Sequence[float | None]) -> Burn:
+    """The sum of rates. `math.fsum`: the order of rows never changes a cent."""
     known = [r for r in rates if r is not None]
     return Burn(math.fsum(known), len(known), len(rates) - len(known))
 

@@ -40,11 +40,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What a derived field may look at beside its item: the time, everything else, and the settings."""
+    """What a derived field may look at beside its item: the time, everything else, and the settings.
+
+    `folded` keeps what words are looked for in, by `id` of the item, with the item so that its id stays its own. It may
+    be handed on to the next context as long as the snapshot is the same.
+    """
 
     now: datetime
     snapshot: Snapshot = EMPTY
     settings: Settings = DEFAULTS
+    folded: dict[int, tuple[object, str]] = field(default_factory=dict)
 
     @cached_property
     def instances(self) -> Mapping[str, Instance]:

@@ -31,7 +31,7 @@ from runctl.store.syntax import (
     syntax_error,
 )
 
-__all__ = ["MAX_LENGTH", "Filter", "parse_filter"]
+__all__ = ["MAX_LENGTH", "Filter", "narrows", "parse_filter"]
 
 T = TypeVar("T")
 Test = Callable[[Any, Context], bool | None]
@@ -78,10 +78,14 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[T]):
-    """A compiled filter; the empty text matches everything."""
+    """A compiled filter; the empty text matches everything.
+
+    `words` are its words, folded, when it is made of nothing else: all of them must be in a row.
+    """
 
     text: str
     alternatives: tuple[tuple[Test, ...], ...]
+    words: tuple[str, ...] | None = None
 
     def matches(self, item: T, context: Context) -> bool:
         """Whether the item is shown."""
@@ -105,7 +109,21 @@ def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
         InputError: with the position, what is allowed and an example.
     """
     expression = parse_expression(text)
-    return Filter(text, tuple(tuple(_test(term, fields) for term in terms) for terms in expression))
+    tests = tuple(tuple(_test(term, fields) for term in terms) for terms in expression)
+    found = [term.text.casefold() for terms in expression for term in terms if isinstance(term, Word)]
+    plain = len(expression) == 1 and len(found) == len(expression[0])
+    return Filter(text, tests, tuple(found) if plain else None)
+
+
+def narrows(before: Filter[T], after: Filter[T]) -> bool:
+    """Whether every row that `after` shows is surely among those that `before` shows.
+
+    Known only of plain words: each word of the one before is part of a word of the other. Words read texts, which do
+    not change while time passes.
+    """
+    if before.words is None or after.words is None:
+        return False
+    return all(any(old in new for new in after.words) for old in before.words)
 
 
 def _test(term: Term, fields: Fields[T]) -> Test:
@@ -157,9 +175,12 @@ def _word(needle: str, fields: Fields[T]) -> Test:
     readers = _searched(fields)
 
     def test(item: Any, context: Context) -> bool:
-        # Folding the case of one long text is cheaper than of fifteen short ones; no needle holds the separator.
-        texts = [text for read in readers if (text := read(item, context)) is not None]
-        return needle in "\0".join(texts).casefold()
+        known = context.folded.get(id(item))
+        if known is None:
+            # Folding the case of one long text is cheaper than of fifteen short ones; no needle holds the separator.
+            texts = [text for read in readers if (text := read(item, context)) is not None]
+            known = context.folded[id(item)] = (item, "\0".join(texts).casefold())
+        return needle in known[1]
 
     return test
 

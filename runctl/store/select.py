@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TypeVar
 
 from runctl.format import clean_text, format_duration
-from runctl.models.cost import CostKind
-from runctl.models.instance import Instance, Market
+from runctl.models.instance import Instance, InstanceState, Market
 from runctl.models.job import Job
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.store.budget import BudgetLine, budget_alerts, budget_lines
-from runctl.store.costs import burn, cost_items
+from runctl.store.costs import burn_of, charges, cost_items
 from runctl.store.fields import Context, Fields, Kind, expires_in_s
 from runctl.store.forecast import Forecast, forecast_month
 
@@ -119,24 +119,22 @@ def _as_of(snapshot: Snapshot, source: Source, region: str) -> datetime | None:
 
 def summary(context: Context) -> Summary:
     """The figures everybody sees, from the same items as the rows."""
-    snapshot, items = context.snapshot, cost_items(context)
-    total = burn(items)
-    machines = [i for i in items if i.kind is CostKind.INSTANCE]
-    storage = [i.usd_per_month for i in items if i.kind in (CostKind.VOLUME, CostKind.SNAPSHOT, CostKind.S3)]
-    spent = snapshot.spent
-    standing = burn(i for i in items if i.kind is not CostKind.INSTANCE).usd
+    snapshot, spent = context.snapshot, context.snapshot.spent
+    found = charges(snapshot)
+    standing, states = found.standing, [i.state for i in snapshot.instances]
+    total = burn_of([*(rate for _, rate in found.machines), *standing])
     return Summary(
         burn_usd_per_hour=total.usd,
         burn_unpriced=total.unpriced,
-        instances_running=sum(i.state == "running" for i in snapshot.instances),
-        instances_stopped=sum(i.state == "stopped" for i in snapshot.instances),
+        instances_running=states.count(InstanceState.RUNNING),
+        instances_stopped=states.count(InstanceState.STOPPED),
         jobs_running=sum(j.state == "RUNNING" for j in jobs(snapshot, context)),
         volumes_unattached=sum(v.unattached for v in snapshot.volumes),
-        storage_usd_per_month=math.fsum(s for s in storage if s is not None),
-        storage_unpriced=sum(s is None for s in storage),
+        storage_usd_per_month=math.fsum(s for s in found.storage if s is not None),
+        storage_unpriced=found.storage.count(None),
         alerts=alerts(context),
-        on_demand_usd_per_hour=burn(m for m in machines if m.market == Market.ON_DEMAND).usd,
-        spot_usd_per_hour=burn(m for m in machines if m.market == Market.SPOT).usd,
+        on_demand_usd_per_hour=burn_of([rate for market, rate in found.machines if market == Market.ON_DEMAND]).usd,
+        spot_usd_per_hour=burn_of([rate for market, rate in found.machines if market == Market.SPOT]).usd,
         burn_without=unlisted(snapshot),
         burn_waits=any(
             (status := snapshot.status.get(SourceKey(source, region))) is None
@@ -146,7 +144,7 @@ def summary(context: Context) -> Summary:
         ),
         today_usd=spent.today.usd if spent and spent.since else None,
         month_usd=spent.month.usd if spent and spent.since else None,
-        month_forecast=forecast_month(spent, total.usd, standing, context.now, total.unpriced),
+        month_forecast=forecast_month(spent, total.usd, burn_of(standing).usd, context.now, total.unpriced),
         observed_since=spent.since if spent else None,
         spent_complete=spent is not None and spent.month.complete,
         today_complete=spent is not None and spent.today.complete,
@@ -176,7 +174,7 @@ def alerts(context: Context) -> tuple[str, ...]:
     found = [
         f"{clean_text(i.name, 40) or i.id} should have ended {format_duration(-left)} ago"
         for i in context.snapshot.instances
-        if i.bills and (left := expires_in_s(i, context)) is not None and left < 0
+        if i.ownership.ttl is not None and i.bills and (left := expires_in_s(i, context)) is not None and left < 0
     ]
     free = sum(v.unattached for v in context.snapshot.volumes)
     if free:
@@ -260,7 +258,7 @@ def sort_items(
             unknown.append(item)
         else:
             known.append((value.casefold() if isinstance(value, str) else value, item))
-    known.sort(key=lambda pair: pair[0], reverse=descending)  # type: ignore[arg-type,return-value]  # one type a field
+    known.sort(key=itemgetter(0), reverse=descending)  # one type a field
     return [item for _, item in known] + unknown
 
 

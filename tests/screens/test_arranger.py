@@ -1,0 +1,67 @@
+"""What is remembered between two letters of a filter must show what would be shown without remembering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runctl.models.instance import Instance
+from runctl.models.snapshot import EMPTY, Snapshot
+from runctl.screens.instances import INSTANCES
+from runctl.screens.view import Arranger, Choice, arrange
+from runctl.store.fields import INSTANCE_FIELDS, Context
+from runctl.store.filter import narrows, parse_filter
+from tests.screens.fleet import NOW, machine
+
+NAMES = ("train-a", "Train-B", "eval", "evaluation", "web", "traineval", "ÄRGER", "")
+TEXTS = (
+    "", "t", "tr", "train", "TRAIN", "train eval", "eval", "e v", "trainee", "!train", "train|web", "cost>1",
+    "train cost>1", "type:g5*", '"cost>1"', "re:^t", "ä", "ärger", "running", "running train",
+)  # fmt: skip
+
+
+def fleet(names: list[str], kind: str) -> tuple[Instance, ...]:
+    return tuple(machine(n, name, kind, "running" if n % 3 else "stopped") for n, name in enumerate(names))
+
+
+fleets = st.builds(fleet, st.lists(st.sampled_from(NAMES), max_size=12), st.sampled_from(["g5.xlarge", "c5.large"]))
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(TEXTS), st.sampled_from(["", "name", "usd_per_hour", "uptime_s"]), st.booleans(), st.booleans(),
+        st.sampled_from([0, 0, 0, 1]),
+    ),
+    min_size=1,
+    max_size=14,
+)  # fmt: skip
+
+
+@settings(max_examples=120)
+@given(st.tuples(fleets, fleets), steps)
+def test_remembering_changes_nothing(
+    two: tuple[tuple[Instance, ...], tuple[Instance, ...]], typed: list[tuple[str, str, bool, bool, int]]
+) -> None:
+    snapshots: list[Snapshot] = [replace(EMPTY, instances=rows) for rows in two]
+    arranger: Arranger[Instance] = Arranger()
+    contexts = [Context(NOW, s) for s in snapshots]
+    for text, sort, descending, waste_only, which in typed:
+        context = Context(NOW, snapshots[which], folded=contexts[which].folded)
+        choice = Choice(sort, descending, parse_filter(text, INSTANCE_FIELDS), waste_only)
+        shown = arranger.arrange(INSTANCES, snapshots[which].instances, choice, context)
+        plain = arrange(INSTANCES, snapshots[which].instances, choice, Context(NOW, snapshots[which]))
+        assert list(shown.rows) == list(plain.rows)
+        assert shown.total == plain.total
+
+
+def test_only_plain_words_are_known_to_narrow() -> None:
+    def said(before: str, after: str) -> bool:
+        return narrows(parse_filter(before, INSTANCE_FIELDS), parse_filter(after, INSTANCE_FIELDS))
+
+    assert said("tr", "TRAIN")
+    assert said("train", "train eval")
+    assert not said("train", "tr")
+    assert not said("!tr", "!train")
+    assert not said("a|b", "ab")
+    assert not said("uptime>1h", "uptime>1h train")
+    assert not said("", "train|web")
