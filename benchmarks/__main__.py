@@ -15,6 +15,8 @@ from pathlib import Path
 from benchmarks.harness import HEADING, Result
 
 HERE = Path(__file__).parent
+#: Takes minutes, and other people's programs: only when asked for (`make bench-s3`).
+APART = {"s3"}
 
 
 def names() -> list[str]:
@@ -30,7 +32,7 @@ def main() -> int:
     given = parser.parse_args()
     print(HEADING)
     found: list[Result] = []
-    for name in given.names or names():
+    for name in given.names or [n for n in names() if n not in APART]:
         for result in importlib.import_module(f"benchmarks.bench_{name}").main():
             print(result.line(), flush=True)
             found.append(result)

@@ -42,8 +42,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def seaweedfs(directory: Path) -> Iterator[str]:
-    """Run a server with its data below `directory`; yields its URL."""
+def seaweedfs(directory: Path, *, volume_mb: int = 64) -> Iterator[str]:
+    """Run a server with its data below `directory`, in volumes of `volume_mb` megabytes; yields its URL."""
     weed = Path(sys.executable).with_name("weed")
     master, volume, filer, s3 = _free_ports(4)
     identity = {"accessKey": KEYS.access_key, "secretKey": KEYS.secret_key}
@@ -56,7 +56,7 @@ def seaweedfs(directory: Path) -> Iterator[str]:
     # With the default of 8 volumes, puts answer 500 after a few buckets.
     limits = [
         "-volume.max=300",
-        "-master.volumeSizeLimitMB=64",
+        f"-master.volumeSizeLimitMB={volume_mb}",
         "-master.volumePreallocate=false",
     ]
     # No fixed ports beside the four, and no call home.

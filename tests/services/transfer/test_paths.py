@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -111,14 +114,32 @@ def test_link_loops_and_odd_files_are_named_not_opened(client: S3Client, bucket:
     assert outcome.exit_code == 4
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_destination_is_one_clean_error(client: S3Client, bucket: str, tmp_path: Path) -> None:
+_READ_ONLY = """
+import sys
+from pathlib import Path
+from runctl.services.transfer.sync import Options, Sync
+from runctl.services.transfer.uri import S3Uri
+from tests.services.transfer.servers import client_of
+url, bucket, work = sys.argv[1:]
+outcome = Sync(client_of(url), S3Uri(bucket), Path(work, "in"), Options(Path(work, "state"))).run()
+print(outcome.exit_code, [f.code for f in outcome.failed])
+"""
+
+
+def test_a_read_only_destination_is_one_clean_error(client: S3Client, bucket: str) -> None:
+    """In a process of its own, which is nobody's when the tests are root's: root may write anywhere."""
     servers.put(client, bucket, "a", b"x")
-    inside = tmp_path / "in"
-    inside.mkdir(mode=0o500)
-    outcome = Sync(client, S3Uri(bucket), inside, Options(state=tmp_path / ".s")).run()
-    assert [f.code for f in outcome.failed] == ["EACCES"]
-    assert outcome.exit_code == 4
+    assert client.site.endpoint is not None
+    url = f"http://127.0.0.1:{client.site.endpoint[2]}"
+    with tempfile.TemporaryDirectory() as work:
+        Path(work).chmod(0o755)
+        Path(work, "in").mkdir(mode=0o555)
+        argv = [sys.executable, "-c", _READ_ONLY, url, bucket, work]
+        user = 65534 if os.geteuid() == 0 else None
+        env = {**os.environ, "PYTHONPATH": os.getcwd()}
+        done = subprocess.run(argv, env=env, user=user, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "4 ['EACCES']", done.stderr
+        assert list(Path(work, "in").iterdir()) == []
 
 
 @given(

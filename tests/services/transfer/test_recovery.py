@@ -27,7 +27,7 @@ from tests.services.transfer.faults import FaultProxy
 _TUNING = Tuning(part=trees.PART, workers=4)
 _FILES = {"big": 4 * trees.PART + 11, "medium": trees.PART + 1, **{f"d{n % 4}/small{n}": n * 37 for n in range(60)}}
 #: How often to kill; `make fuzz` sets 50.
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "2"))
 _RUN = """
 import sys
 from pathlib import Path
