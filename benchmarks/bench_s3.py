@@ -19,12 +19,11 @@ from pathlib import Path
 
 from benchmarks.harness import Result, Run, process
 from runctl.services.transfer import operations
-from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.client import Request, S3Client
 from runctl.services.transfer.listing import list_remote
 from tests.services.transfer import servers
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-BUCKET = "bench"
 #: Ratios that must hold, by peer: small files and no-ops, files of middling size, large ones, listings.
 BARS = {
     "small": {"s5cmd": 0.6, "aws": 0.3},
@@ -34,6 +33,8 @@ BARS = {
     "listing": {"s5cmd": 1.0, "aws": 0.3},
 }
 MEMORY_MB = 150.0
+#: Bytes that must stay free where the benchmark works: its server keeps what it deletes until the bucket goes.
+ROOM = 8 * GIB
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Bench:
         took: dict[str, list[Run]] = {tool: [] for tool in self.tools}
         for number in range((runs or self.runs) + 1):
             for tool in self.tools:
+                self.check_room()
                 argv, after = command(tool, number)
                 took[tool].append(process(argv, self.env))
                 after()
@@ -92,10 +94,24 @@ class Bench:
             for peer, theirs in rounds.items()
         ]
 
-    def empty(self, prefix: str) -> None:
-        """Delete a prefix, so that the server does not fill up."""
-        for page in list(list_remote(self.client, BUCKET, prefix)):
-            operations.delete(self.client, BUCKET, [f.key for f in page])
+    def make_bucket(self, name: str) -> str:
+        """A bucket for one run."""
+        return servers.make_bucket(self.client, name)
+
+    def drop_bucket(self, name: str) -> None:
+        """Delete a bucket with what is in it: only then does SeaweedFS give the room back."""
+        for page in list(list_remote(self.client, name, "")):
+            operations.delete(self.client, name, [f.key for f in page])
+        self.client.call(Request("DeleteBucket", "DELETE", name))
+
+    def check_room(self) -> None:
+        """Stop before a disk in memory takes the whole machine's.
+
+        Raises:
+            RuntimeError: less than `ROOM` is left.
+        """
+        if (left := shutil.disk_usage(self.work).free) < ROOM:
+            raise RuntimeError(f"{self.work}: {left >> 30} GiB left; the benchmark stops before it is full")
 
 
 def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> list[Result]:
@@ -107,14 +123,15 @@ def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> li
     runs = 3 if count * size > GIB else 0
 
     def up(tool: str, number: int) -> tuple[list[str], Callable[[], None]]:
-        prefix = f"{kind}-{tool}-{number}/"
-        return bench.argv(tool, verb, near, f"s3://{BUCKET}/{prefix}"), lambda: bench.empty(prefix)
+        bucket = bench.make_bucket(f"{kind}-{tool}-{number}")
+        return bench.argv(tool, verb, near, f"s3://{bucket}/up/"), lambda: bench.drop_bucket(bucket)
 
     found = bench.compare(f"{what} up", kind, up, runs)
     # What comes down was put by aws, so that nobody fetches what he wrote himself.
     feeder = "aws" if "aws" in bench.tools else "runctl"
-    process(bench.argv(feeder, verb, near, f"s3://{BUCKET}/{kind}/"), bench.env)
-    far = f"s3://{BUCKET}/{kind}/f00000" if count == 1 else f"s3://{BUCKET}/{kind}/"
+    bucket = bench.make_bucket(f"{kind}-down")
+    process(bench.argv(feeder, verb, near, f"s3://{bucket}/all/"), bench.env)
+    far = f"s3://{bucket}/all/f00000" if count == 1 else f"s3://{bucket}/all/"
 
     def down(tool: str, number: int) -> tuple[list[str], Callable[[], None]]:
         target = bench.work / f"down-{tool}-{number}"
@@ -122,7 +139,7 @@ def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> li
         return bench.argv(tool, verb, far, f"{target}/"), lambda: _checked(target, source)
 
     found += bench.compare(f"{what} down", kind, down, runs)
-    bench.empty(f"{kind}/")
+    bench.drop_bucket(bucket)
     shutil.rmtree(source)
     return found
 
@@ -132,14 +149,15 @@ def no_op(bench: Bench) -> list[Result]:
     source = bench.work / "source"
     _files(source, 10_000, 100)
     for tool in bench.tools:
-        process(bench.argv(tool, "sync", f"{source}/", f"s3://{BUCKET}/noop-{tool}/"), bench.env)
+        bench.make_bucket(f"noop-{tool}")
+        process(bench.argv(tool, "sync", f"{source}/", f"s3://noop-{tool}/all/"), bench.env)
 
     def again(tool: str, _: int) -> tuple[list[str], Callable[[], None]]:
-        return bench.argv(tool, "sync", f"{source}/", f"s3://{BUCKET}/noop-{tool}/"), lambda: None
+        return bench.argv(tool, "sync", f"{source}/", f"s3://noop-{tool}/all/"), lambda: None
 
     found = bench.compare("no-op sync of 10,000 files", "noop", again)
     for tool in bench.tools:
-        bench.empty(f"noop-{tool}/")
+        bench.drop_bucket(f"noop-{tool}")
     shutil.rmtree(source)
     return found
 
@@ -148,14 +166,15 @@ def listing(bench: Bench) -> list[Result]:
     """50,000 keys below one prefix."""
     source = bench.work / "source"
     _files(source, 50_000, 1)
-    process(bench.argv("runctl", "sync", f"{source}/", f"s3://{BUCKET}/keys/"), bench.env)
+    bucket = bench.make_bucket("listing")
+    process(bench.argv("runctl", "sync", f"{source}/", f"s3://{bucket}/keys/"), bench.env)
     shutil.rmtree(source)
     found = bench.compare(
         "listing of 50,000 keys",
         "listing",
-        lambda tool, _: (bench.argv(tool, "ls", f"s3://{BUCKET}/keys/"), lambda: None),
+        lambda tool, _: (bench.argv(tool, "ls", f"s3://{bucket}/keys/"), lambda: None),
     )
-    bench.empty("keys/")
+    bench.drop_bucket(bucket)
     return found
 
 
@@ -197,7 +216,8 @@ def _tools() -> dict[str, str]:
 
 @contextmanager
 def _bench() -> Iterator[Bench]:
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - only the parent of a private one
+    shared = Path("/dev/shm")  # noqa: S108 - only the parent of a private one
+    base = shared if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2 * ROOM else None
     with tempfile.TemporaryDirectory(prefix="runctl-bench-", dir=base) as name:
         work = Path(name)
         (work / "server").mkdir()
@@ -207,7 +227,6 @@ def _bench() -> Iterator[Bench]:
                 "AWS_CONFIG_FILE": str(work / "none"), "AWS_EC2_METADATA_DISABLED": "true",
             }  # fmt: skip
             client = servers.client_of(url)
-            servers.make_bucket(client, BUCKET)
             yield Bench(work, url, env, client, _tools(), int(os.environ.get("BENCH_RUNS", "5")))
 
 
