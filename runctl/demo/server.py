@@ -26,7 +26,7 @@ from runctl.demo.cloud import READY, DemoCloud, client_environment
 from runctl.demo.machine import Sandboxes
 from runctl.errors import InputError
 
-_HINT = "pipx install 'runctl[demo]', or in a checkout: make demo"
+_HINT = "in a checkout: make demo, or pipx install --force '.[demo]'"
 _LOOPBACK = "127.0.0.1"
 #: Variable that tells the process which access key may run scripts; other users of this computer cannot read it.
 _KEY = "RUNCTL_DEMO_KEY"
@@ -43,7 +43,7 @@ def check_installed() -> None:
     missing = [name for name in ("moto", "flask", "flask_cors", "werkzeug") if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"the embedded cloud needs {', '.join(missing)}, which is not installed",
+            f"the embedded cloud needs what is not installed: {', '.join(missing)}",
             allowed="runctl with its extra 'demo'",
             example=_HINT,
         )

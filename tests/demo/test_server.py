@@ -81,7 +81,7 @@ def test_a_missing_extra_is_an_input_error_with_the_cure(monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(InputError, match="moto") as caught:
         check_installed()
-    assert "runctl[demo]" in caught.value.hint
+    assert ".[demo]" in caught.value.hint
 
 
 def test_the_user_s_credentials_reach_neither_the_cloud_nor_its_clients() -> None:
