@@ -48,7 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     _at("list.sort_flip O", "screen.sort_flip", "flip", "Turn the order of the rows round."),
     _at("list.sort_left less_than_sign", "screen.sort_move(-1)", "sort left", "Sort by the column to the left."),
     _at("list.sort_right greater_than_sign", "screen.sort_move(1)", "sort right", "Sort by the column to the right."),
-    _at("list.wide w", "screen.wide", "wide", "All columns, scrolled sideways; again for those that fit.", weight=18),
+    _at("list.wide w", "screen.wide", "wide", "All columns, scrolled sideways, or those that fit.", weight=18),
     _at("list.waste i", "screen.waste_only", "waste", "Only what is idle or wasted.", weight=45),
     _at("list.compare equals_sign", "screen.compare", "compare", "Two marked rows together.", weight=80, need=Need.PAIR),
     _at("list.copy c", "screen.copy_id", "copy id", "Copy the id of the row, or of all marks.", weight=30, need=Need.ROW),

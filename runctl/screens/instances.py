@@ -83,7 +83,7 @@ COLUMNS: tuple[Spec[Instance], ...] = (
     Spec("", "", 3, lambda i, c: lead(is_waste(i, c), str(i.state), i.ownership)),
     Spec("name", "NAME", 14, lambda i, c: name_or_id(i.name, i.id), flex=True),
     Spec("type", "TYPE", 13, lambda i, c: outside(i.type)),
-    Spec("state", "STATE", 9, lambda i, c: state(str(i.state))),
+    Spec("state", "STATE", 10, lambda i, c: state(str(i.state))),
     Spec(
         "gpu_percent",
         "GPU%",
@@ -129,8 +129,10 @@ def _facts(machine: Instance) -> Section:
     )
     lines = [
         row("id", plain(machine.id)),
-        row("type", (*outside(machine.type), (f"  {', '.join(parts)}", "muted"))),
-        row("state", (*state(str(machine.state)), (f"  {machine.market}, ", ""), *outside(machine.az))),
+        row("type", outside(machine.type)),
+        row("has", plain(", ".join(parts), "muted")),
+        row("state", state(str(machine.state))),
+        row("where", (*outside(machine.az), ("  ", ""), *outside(str(machine.market)))),
     ]
     if machine.state_reason:
         lines.append(row("why", outside(machine.state_reason, "warn")))
@@ -140,9 +142,11 @@ def _facts(machine: Instance) -> Section:
 
 def _money(machine: Instance, context: Context) -> Section:
     disks = disks_usd_per_hour(machine, context)
-    lines = [row("now", (*money(machine.usd_per_hour), (" $/h  ", ""), *price_words(machine.rate)))]
+    lines = [row("now", (("$", "money"), *money(machine.usd_per_hour), (" an hour", "")))]
+    if machine.may_bill:
+        lines.append(row("price", price_words(machine.rate)))
     if context.disks_of.get(machine.id):
-        lines.append(row("disks", (*money(disks, 3), (" $/h", ""))))
+        lines.append(row("disks", (("$", "money"), *money(disks, 3), (" an hour", ""))))
     since = machine.usd_since_launch(context.now)
     if machine.bills:
         lines.append(row("since start", (("$", "money"), *money(since))))

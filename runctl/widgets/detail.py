@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -33,8 +33,10 @@ class Section:
     rows: tuple[Row, ...]
 
 
-#: Keys longer than this (tags may have 128 characters) do not push all values to the right.
-KEY_MOST = 14
+#: Keys longer than this do not push the values of all sections to the right; those of their own section only.
+KEY_MOST = 11
+#: And longer than this (tags may have 128 characters) not even those.
+OWN_KEY_MOST = 18
 
 
 def render_sections(
@@ -42,17 +44,21 @@ def render_sections(
 ) -> Text:
     """The sections as text: keys in one column, values beside them, folded there when `width` cells are given."""
     colours = colours or {}
-    keys = [len(r.key) for s in sections for r in s.rows if len(r.key) <= KEY_MOST]
-    column = max(keys, default=0)
+    common = _longest((r for s in sections for r in s.rows), KEY_MOST)
     whole = Text()
     for number, section in enumerate(s for s in sections if s.rows):
         heading = f"{clean_text(section.title)}\n" if section.title else ""
         whole.append(("\n" if number else "") + heading, Style(bold=True, color=colours.get("accent")))
+        column = max(common, _longest(section.rows, OWN_KEY_MOST))
         for row in section.rows:
             whole.append(f"{clean_text(row.key):<{column}}  ", Style(color=colours.get("muted")))
             value = _folded(clean_text(row.value), column + 2, width, after=max(column, len(row.key)) + 2)
             whole.append(value + "\n", Style(color=colours.get(row.token)))
     return whole
+
+
+def _longest(rows: Iterable[Row], most: int) -> int:
+    return max((len(r.key) for r in rows if len(r.key) <= most), default=0)
 
 
 def _folded(value: str, indent: int, width: int | None, after: int) -> str:
