@@ -226,6 +226,23 @@ async def test_ascii_mode_draws_ascii_only() -> None:
             screen = driver.screen()
             wrong = {c for c in screen if not c.isascii()} - set("│▏▁▔")
             assert not wrong, f"{mode}: {wrong}"
+        await driver.show("instances")
+        for key in ("question_mark", "d", "o", "C", "R", "exclamation_mark"):
+            await driver.press(key)
+            wrong = {c for c in driver.screen() if not c.isascii()} - set("│▏▁▔")
+            assert not wrong, f"{key}: {wrong}"
+            await driver.press("escape")
+
+
+async def test_a_list_to_choose_from_gives_each_thing_one_line_and_always_says_its_keys() -> None:
+    for size in ((60, 15), (80, 24)):
+        async with running(size=size) as driver:
+            for key in ("C", "R", "o"):
+                await driver.press(key)
+                await driver.pilot.pause()
+                assert "esc cancels" in driver.screen(), f"{key} at {size}\n{driver.screen()}"
+                assert sum("arn:aws" in line for line in driver.lines()) <= 1
+                await driver.press("escape")
 
 
 async def test_too_small_a_terminal_is_told_so_and_nothing_breaks() -> None:

@@ -123,7 +123,7 @@ class FleetScreen(ChoosingScreen[T]):
         if row is None:
             return
         texts = self.copyable(row)
-        options = [modals.Option(name, name, text.partition("\n")[0]) for name, text in texts.items()]
+        options = [modals.Option(name, name, _one_line(text)) for name, text in texts.items()]
 
         def picked(names: tuple[str, ...] | None) -> None:
             if names:
@@ -185,6 +185,11 @@ class FleetScreen(ChoosingScreen[T]):
             self.notify(f"{error.message}; {error.hint}", severity="error", markup=False, timeout=10)
             return
         self.notify(f"{len(rows)} {self.noun.word[len(rows) != 1]} in {written}", markup=False, timeout=15)
+
+
+def _one_line(text: str) -> str:
+    lines = text.count("\n") + 1
+    return text if lines == 1 else f"{lines} lines"
 
 
 def _failure(error: RunctlError) -> Text:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import accumulate
 from typing import Generic, TypeVar
 
-from rich.text import Text
+from rich.text import Span, Text
 
 from runctl.format import UNKNOWN, clean_text, format_duration, format_usd
 from runctl.models.cost import Price
@@ -66,14 +67,24 @@ def row(key: str, cell: Cell) -> Row:
     return Row(key, "".join(text for text, _ in cell), loud[0] if loud else quiet)
 
 
+# `dot` is drawn like `foreign`; who parts pieces with it asks the theme, so here it means "not ours".
 _TWINS = str.maketrans(
-    {getattr(UNICODE, f.name): getattr(ASCII, f.name) for f in fields(Glyphs)} | {"×": "x", "…": "~", "⏎": "enter"}
+    {getattr(UNICODE, f.name): getattr(ASCII, f.name) for f in fields(Glyphs) if f.name != "dot"}
+    | {"×": "x", "…": "~", "⏎": "enter"}
 )
 
 
 def to_ascii(text: str) -> str:
     """Glyphs as their ASCII twins, anything else that is not ASCII as a question mark."""
     return text if text.isascii() else text.translate(_TWINS).encode("ascii", "replace").decode()
+
+
+def text_to_ascii(text: Text) -> Text:
+    """The same for a text with styles, which stay where they were."""
+    twins = [to_ascii(character) for character in text.plain]
+    at = [0, *accumulate(map(len, twins))]
+    moved = [Span(at[s.start], at[min(s.end, len(twins))], s.style) for s in text.spans]
+    return Text("".join(twins), style=text.style, spans=moved)
 
 
 def to_text(cell: Cell, colours: Mapping[str, str], *, ascii_only: bool = False) -> Text:

@@ -213,7 +213,11 @@ class GlobalActions(GuardedApp):
     def _region_options(self, regions: tuple[str, ...]) -> list[Option]:
         machines = self.snapshot.instances
         counts = {region: sum(i.region == region for i in machines) for region in regions}
-        known = [modals.Option(r, r, f"{counts[r]} machines" if counts[r] else "") for r in regions]
+        asked = self.snapshot.regions
+        known = []
+        for region in regions:
+            count = f"{counts[region]} machine{'s' * (counts[region] != 1)}" if region in asked else ""
+            known.append(modals.Option(region, region, f"shown now, {count}" if count else ""))
         return [modals.Option("all", "all", "every region of the account"), *known]
 
     # -- credentials ---------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def _nothing_matches(noun: Noun[Any], choice: Choice, total: int) -> tuple[Cell,
     if choice.filter.text:
         reason = f"none of {total} {many} matches  {choice.filter.text}"
         return plain(reason), plain("esc clears the filter, / changes it, ? explains it", "muted")
-    return plain(f"none of {total} {many} is idle or wasted"), plain("i shows all of them", "muted")
+    return plain(f"none of {total} {many} is known to be idle or wasted"), plain("i shows all of them", "muted")
 
 
 def _identity_error(snapshot: Snapshot) -> ErrorRecord | None:

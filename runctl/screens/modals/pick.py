@@ -16,6 +16,8 @@ from textual.widgets.option_list import Option as ListOption
 
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
+from runctl.screens.cells import text_to_ascii
+from runctl.theme import ASCII, UNICODE
 
 Check = Callable[[str], str]
 
@@ -68,7 +70,12 @@ class PickModal(ModalScreen[tuple[str, ...] | None]):
             yield Static(self._keys(), classes="keys", markup=False)
 
     def _keys(self) -> str:
-        return "space marks · enter takes · esc cancels" if self._several else "enter takes · esc cancels"
+        keys = "space marks · enter takes · esc cancels" if self._several else "enter takes · esc cancels"
+        return keys.replace("·", "|") if self._ascii else keys
+
+    @property
+    def _ascii(self) -> bool:
+        return self.app.has_class("-ascii")
 
     def on_mount(self) -> None:
         """Show everything."""
@@ -104,11 +111,15 @@ class PickModal(ModalScreen[tuple[str, ...] | None]):
         return f"enter takes {text.strip()}" if self._free and text.strip() else self._empty
 
     def _line(self, option: Option) -> Text:
-        line = Text(("● " if option.value in self._marked else "○ ") if self._several else "")
+        signs = ASCII if self._ascii else UNICODE
+        marked = option.value in self._marked
+        line = Text(f"{signs.running if marked else signs.stopped} " if self._several else "")
         line.append(clean_text(option.label, 80))
         if option.note and option.note != option.label:
             line.append(f"  {clean_text(option.note, 80)}", "dim")
-        return line
+        # One thing, one line: a dialog has 64 cells, or the terminal; border, padding and scrollbar take five.
+        line.truncate(min(64, self.app.size.width) - 5, overflow="ellipsis")
+        return text_to_ascii(line) if self._ascii else line
 
     def move(self, step: int) -> None:
         """The cursor of the list."""

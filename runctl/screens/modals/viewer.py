@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from runctl.keymap import Keymap, Scope, Situation, bindings_for
 from runctl.messages import CopyRequested
+from runctl.screens.cells import text_to_ascii
 from runctl.widgets.lines import KeyFooter
 
 
@@ -48,7 +49,7 @@ class ViewerModal(ModalScreen[None]):
         """Title, page, search line, keys."""
         yield Static(self._title, id="title", markup=False)
         with Page(id="page"):
-            yield Static(self._text, id="text", markup=False)
+            yield Static(self._drawable(self._text), id="text", markup=False)
         yield Input(placeholder="search", id="search", compact=True)
         yield KeyFooter(id="keys")
 
@@ -68,10 +69,14 @@ class ViewerModal(ModalScreen[None]):
         self._paint()
 
     def _paint(self) -> None:
-        drawn = self._text.copy()
+        drawn = self._drawable(self._text.copy())
         if self._needle:
             drawn.highlight_words([self._needle], "reverse", case_sensitive=False)
         self.query_one("#text", Static).update(drawn)
+
+    def _drawable(self, text: Text) -> Text:
+        """What can be drawn here; what is copied stays as it is."""
+        return text_to_ascii(text) if self._ascii else text
 
     @property
     def _page(self) -> VerticalScroll:
