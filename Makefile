@@ -24,7 +24,7 @@ unit: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 snap: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -q --snapshot-update tests/screens tests/widgets
+	$(BIN)/python -m pytest -n $(WORKERS) -q --snapshot-update tests/screens/test_pictures.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
