@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runctl.cli import output
+from runctl.cli.adopting import settle_open_launches
 from runctl.cli.confirm import confirm
 from runctl.cli.connect import connect, regions_of
 from runctl.cli.dispatch import EXIT_INTERRUPTED
@@ -53,7 +54,7 @@ def overrides_of(call: Invocation) -> frozenset[Rule]:
 
 
 def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploads | None = None) -> Actions:
-    """The door to acting, with the profile and regions of the command.
+    """The door to acting, with the profile and regions of the command. Launches that were cut off are looked for first.
 
     Raises:
         ConfigurationError: no such profile, or no region.
@@ -64,7 +65,9 @@ def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploa
     from runctl.services.aws.door import open_actions
     from runctl.services.verbs.row import no_job_known
 
-    return open_actions(backend, call.settings, call.clock, regions, jobs=jobs or no_job_known, uploads=uploads)
+    door = open_actions(backend, call.settings, call.clock, regions, jobs=jobs or no_job_known, uploads=uploads)
+    settle_open_launches(call, door.ground)
+    return door
 
 
 def carry_out(call: Invocation, door: Actions, plan: Plan) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runctl.cli import machine_verbs
+from runctl.cli.launch import LAUNCH
 from runctl.cli.verbs import list_verb, show_verb
 
 VERBS = {
@@ -13,4 +14,5 @@ VERBS = {
     ),
     "show": show_verb("instances", "ID", "runctl instances show i-0123456789abcdef0 -o json", kind="instance"),
     **machine_verbs.VERBS,
+    "launch": LAUNCH,
 }

@@ -42,6 +42,7 @@ NOUNS: Mapping[str, Noun] = {
             "terminate": "end machines for good",
             "extend": "give machines more time before they end themselves",
             "tag": "set and remove tags of a machine",
+            "launch": "start a machine: prices first, then one zone or type after the other",
         },
         "list",
     ),

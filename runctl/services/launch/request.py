@@ -112,7 +112,7 @@ def check_request(request: LaunchRequest, known_types: Iterable[str], now: datet
 
 def _check_types(request: LaunchRequest, known: tuple[str, ...]) -> None:
     if not request.types:
-        raise InputError("no instance type", allowed="--type TYPE[,TYPE]", example="--type g5.xlarge,g6.xlarge")
+        raise InputError("--type: none is named", allowed="--type TYPE[,TYPE]", example="--type g5.xlarge,g6.xlarge")
     for name in request.types:
         if not _TYPE.fullmatch(name):
             raise unknown_type(name, known)
@@ -157,7 +157,7 @@ def _check_numbers(request: LaunchRequest, now: datetime) -> None:
     if request.expires_at is not None:
         rest = request.expires_at - now
         if not timedelta(seconds=SHORTEST_TTL_S - 60) <= rest <= timedelta(seconds=LONGEST_TTL_S):
-            raise InputError(f"it would end itself at {request.expires_at.isoformat()}",
+            raise InputError(f"--ttl: it would end itself at {request.expires_at.isoformat()}",
                              allowed="5 minutes to 366 days from now", example="--ttl 8h")  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def check_tags(tags: Mapping[str, str], *, room: int = _MOST_TAGS) -> None:
     """
     example = "--tag team=vision"
     if len(tags) > room:
-        raise InputError(f"{len(tags)} tags are too many", allowed=f"{room} beside runctl's own", example=example)
+        raise InputError(f"--tag: {len(tags)} are too many", allowed=f"{room} beside runctl's own", example=example)
     for key, value in tags.items():
         if key.lower().startswith(("aws:", "runctl:")):
             raise InputError(
@@ -208,7 +208,7 @@ def check_tags(tags: Mapping[str, str], *, room: int = _MOST_TAGS) -> None:
 def _check_user_data(script: str) -> None:
     if script and not script.startswith("#!"):
         raise InputError(
-            "the user data is no script: it does not begin with #!", allowed="a script of any language",
+            "--user-data: no script, it does not begin with #!", allowed="a script of any language",
             example="#!/bin/sh",
         )  # fmt: skip
 

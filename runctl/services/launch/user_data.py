@@ -108,7 +108,7 @@ def user_data(script: str, expires_at: datetime | None) -> str:
     size = len(text.encode())
     if size > LARGEST:
         raise InputError(
-            f"the user data is {size} bytes with runctl's timer",
+            f"--user-data: {size} bytes with runctl's timer",
             allowed=f"{LARGEST} bytes, of which the timer needs 2 KB and the script counts compressed",
             example="a script that fetches the rest from S3",
         )
