@@ -72,6 +72,11 @@ def project_config_candidates(cwd: Path, env: Mapping[str, str] | None = None) -
     return tuple(found)
 
 
+def local_jobs_dir(env: Mapping[str, str] | None = None) -> Path:
+    """Records and working directories of jobs on this computer."""
+    return state_dir(env) / "jobs"
+
+
 def log_file(env: Mapping[str, str] | None = None) -> Path:
     """Where a crash writes its traceback."""
     return state_dir(env) / "runctl.log"

@@ -32,7 +32,7 @@ Connect = Callable[[str | None], Backend]
 #: What each screen needs fresh; the rest is asked less often.
 FOCUS: dict[str, tuple[Source, ...]] = {
     "instances": (Source.INSTANCES, Source.VOLUMES),
-    "jobs": (Source.INSTANCES,),
+    "jobs": (Source.INSTANCES, Source.JOBS),
     "s3": (Source.BUCKETS,),
     "volumes": (Source.VOLUMES, Source.INSTANCES, Source.SNAPSHOTS),
     "cost": (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES),

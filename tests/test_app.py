@@ -145,7 +145,8 @@ async def test_no_credentials_is_a_first_minute_with_three_ways_on() -> None:
 def _nobody(profile: str | None) -> FleetBackend:
     made = FleetBackend(profile)
     made.errors = dict.fromkeys(
-        ("fetch_identity", "list_instances", "list_volumes", "list_snapshots", "list_addresses", "list_buckets"),
+        ("fetch_identity", "list_instances", "list_volumes", "list_snapshots", "list_addresses", "list_buckets",
+         "list_jobs"),
         signed_out(),
     )  # fmt: skip
     return made

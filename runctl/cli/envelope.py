@@ -49,12 +49,21 @@ class Section:
 def section_of(noun: str, fleet: Fleet, shape: Shape) -> Section:
     """Read one noun out of what was seen."""
     panels = [panel_status(fleet.context, source) for source in main_sources(noun)]
-    status = status_of(main_sources(noun), fleet)
     rows = rows_of(fleet.context, noun)
+    status = _with_records(noun, status_of(main_sources(noun), fleet), fleet, rows)
     fields = FIELDS[noun]
     if not understands(shape, fields):
         return Section(noun, SKIPPED, None)
     return Section(noun, status, _worst(panels), tuple(shaped(rows, fields, shape, fleet.context)), len(rows))
+
+
+def _with_records(noun: str, status: str, fleet: Fleet, rows: Sequence[Any]) -> str:
+    """Jobs come from records and from machines: either missing makes the list partial, both make it an error."""
+    if noun != "jobs" or Source.JOBS not in fleet.sources:
+        return status
+    if status == ERROR:
+        return PARTIAL if rows else ERROR
+    return status if status_of((Source.JOBS,), fleet) == OK else PARTIAL
 
 
 def status_of(sources: Sequence[Source], fleet: Fleet) -> str:

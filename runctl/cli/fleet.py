@@ -19,7 +19,7 @@ from runctl.store.store import Store
 #: What each section is made of: the first is the section itself, the others explain it (the machine of a disk).
 SOURCES_OF: dict[str, tuple[Source, ...]] = {
     "instances": (Source.INSTANCES,),
-    "jobs": (Source.INSTANCES,),
+    "jobs": (Source.INSTANCES, Source.JOBS),
     "s3": (Source.BUCKETS,),
     "volumes": (Source.VOLUMES, Source.INSTANCES),
     "cost": (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES, Source.BUCKETS),

@@ -108,6 +108,17 @@ class LaunchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Where training jobs keep their record."""
+
+    bucket: Annotated[str, MinLen(3)] | None = None
+    """Bucket of the records of jobs, below `runctl/`. Unset: only jobs of this computer; `runctl init` makes one."""
+
+    instance_profile: str = "runctl-job"
+    """Instance profile of machines that jobs start; `runctl init` makes it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileRules:
     """Rules for one AWS profile, written as `[profiles.NAME]`."""
 
@@ -154,6 +165,9 @@ class Settings:
 
     launch: LaunchSettings = LaunchSettings()
     """Brakes on starting machines."""
+
+    jobs: JobSettings = JobSettings()
+    """Where training jobs keep their record."""
 
     keys: Mapping[str, str] = field(default_factory=_nothing)
     """Keys of the dashboard by action id, several parted by spaces: `app.refresh = "r f5"`. See docs/keys.md."""

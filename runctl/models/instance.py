@@ -114,6 +114,7 @@ class Instance:
         rate: USD per hour while it runs; None when no source knows it.
         hardware: what the type is made of.
         state_reason: EC2's StateReason message, "" when none.
+        state_code: its code ("Server.SpotInstanceTermination"), "" when none.
         stopped_at: since when it is stopped (or gone), None while it runs or where EC2 does not say.
         tags: all tags, text from outside.
     """
@@ -141,6 +142,7 @@ class Instance:
     root_device: str = ""
     devices: tuple[BlockDevice, ...] = ()
     state_reason: str = ""
+    state_code: str = ""
     stopped_at: datetime | None = None
     spot_request_id: str | None = None
     platform: str = "Linux/UNIX"

@@ -18,6 +18,11 @@ class Job:
         resource_state: the machine: EC2's state name, or "none".
         last_seen: when anything was last heard of it.
         provider: "ec2", "local", "sagemaker".
+        knowledge: how well the state is known: "live", "ended", "last seen 41m ago", "unreadable", "tags only".
+        steps_per_s: of this attempt, while it runs.
+        usd_per_hour: what its machine costs while it runs.
+        at_risk_s: seconds of work that an interruption now would cost; None when nobody knows.
+        submitted_at: when the job was made.
     """
 
     id: str
@@ -41,3 +46,8 @@ class Job:
     reason: str = ""
     owner: str | None = None
     project: str | None = None
+    knowledge: str = ""
+    steps_per_s: float | None = None
+    usd_per_hour: float | None = None
+    at_risk_s: float | None = None
+    submitted_at: datetime | None = None

@@ -29,6 +29,10 @@ class Source(StrEnum):
     JOBS = "jobs"
 
 
+#: What is listed once for the whole account.
+WITHOUT_REGION = frozenset({Source.BUCKETS, Source.JOBS})
+
+
 class SourceKey(NamedTuple):
     """One source in one region ("" for what has no region)."""
 

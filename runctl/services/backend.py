@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from runctl.models.identity import Identity
 from runctl.models.instance import Hardware, Instance
+from runctl.models.job import Job
 from runctl.models.s3 import Bucket, S3Entry
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
@@ -52,6 +53,10 @@ class Backend(Protocol):
 
     def list_buckets(self) -> Iterator[tuple[Bucket, ...]]:
         """All buckets of the account."""
+        ...
+
+    def list_jobs(self) -> Iterator[tuple[Job, ...]]:
+        """All jobs that left a record: in the bucket of the settings and on this computer."""
         ...
 
     def list_prefix(self, bucket: str, prefix: str) -> Iterator[tuple[S3Entry, ...]]:

@@ -22,7 +22,7 @@ from runctl.events import (
     RegionsResolved,
 )
 from runctl.models.s3 import Bucket
-from runctl.models.snapshot import ErrorRecord, Health, Source, SourceKey
+from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Source, SourceKey
 from runctl.services.backend import Backend
 
 Publish = Callable[[Event], object]
@@ -41,6 +41,7 @@ OPERATIONS: dict[Source, tuple[str, str]] = {
     Source.SNAPSHOTS: ("ec2", "DescribeSnapshots"),
     Source.ADDRESSES: ("ec2", "DescribeAddresses"),
     Source.BUCKETS: ("s3", "ListBuckets"),
+    Source.JOBS: ("s3", "ListObjectsV2"),
 }
 
 _listings = itertools.count(1)
@@ -76,14 +77,15 @@ def _pages(backend: Backend, key: SourceKey) -> Iterator[tuple[Item, ...]]:
         Source.SNAPSHOTS: lambda: backend.list_snapshots(key.region),
         Source.ADDRESSES: lambda: backend.list_addresses(key.region),
         Source.BUCKETS: backend.list_buckets,
+        Source.JOBS: backend.list_jobs,
     }
     return listings[key.source]()
 
 
 def keys_of(sources: Iterable[Source], regions: Sequence[str]) -> tuple[SourceKey, ...]:
-    """What to ask: buckets once, everything else in each region."""
+    """What to ask: what has no region once, everything else in each region."""
     return tuple(
-        SourceKey(source, region) for source in sources for region in (("",) if source is Source.BUCKETS else regions)
+        SourceKey(source, region) for source in sources for region in (("",) if source in WITHOUT_REGION else regions)
     )
 
 

@@ -41,6 +41,7 @@ DEFAULT_INTERVALS: Mapping[Source, float] = {
     Source.SNAPSHOTS: 120.0,
     Source.ADDRESSES: 60.0,
     Source.BUCKETS: 60.0,
+    Source.JOBS: 15.0,
 }
 HIDDEN_FACTOR: Final = 6.0
 DENIED_INTERVAL_S: Final = 300.0

@@ -12,7 +12,7 @@ from typing import TypeVar
 from runctl.format import clean_text, format_duration
 from runctl.models.instance import Instance, InstanceState, Market
 from runctl.models.job import Job
-from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
+from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.store.budget import BudgetLine, budget_alerts, budget_lines
 from runctl.store.costs import burn_of, charges, cost_items
 from runctl.store.fields import Context, Fields, Kind, expires_in_s
@@ -77,15 +77,14 @@ class PanelStatus:
 
 
 def jobs(snapshot: Snapshot, context: Context) -> tuple[Job, ...]:
-    """Jobs as their machines' tags tell: all that is known without the job's own record."""
-    if snapshot.jobs:
-        return snapshot.jobs
+    """Jobs from their records, and as their machines' tags tell where no record is known."""
+    recorded = {job.id for job in snapshot.jobs}
     newest: dict[str, Instance] = {}
     for machine in snapshot.instances:
         name = machine.ownership.job
-        if name and (name not in newest or _later(machine, newest[name])):
+        if name and name not in recorded and (name not in newest or _later(machine, newest[name])):
             newest[name] = machine
-    return tuple(_job_of(name, machine, context) for name, machine in sorted(newest.items()))
+    return (*snapshot.jobs, *(_job_of(name, machine, context) for name, machine in sorted(newest.items())))
 
 
 def _later(machine: Instance, other: Instance) -> bool:
@@ -108,6 +107,7 @@ def _job_of(name: str, machine: Instance, context: Context) -> Job:
         attempt=int(attempt) if attempt.isdecimal() else None,
         usd_so_far=machine.usd_since_launch(context.now),
         reason="known from the machine's tags only",
+        knowledge="tags only",
         owner=machine.ownership.owner,
         project=machine.ownership.project,
     )
@@ -205,7 +205,7 @@ def _effective(status: SourceStatus, now: datetime, interval_s: float) -> Health
 def panel_status(context: Context, source: Source, interval_s: float = 10.0) -> PanelStatus:
     """One phrase for all regions of a source."""
     parts = {k.region: s for k, s in context.snapshot.status.items() if k.source is source}
-    expected = ("",) if source is Source.BUCKETS else context.snapshot.regions
+    expected = ("",) if source in WITHOUT_REGION else context.snapshot.regions
     waiting = tuple(r for r in expected if r not in parts)
     if not parts:
         return PanelStatus(Health.LOADING, None, f"waiting for AWS ({source})", complete=False)

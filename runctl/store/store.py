@@ -19,7 +19,7 @@ from runctl.events import (
     SpentCounted,
 )
 from runctl.models.s3 import Bucket
-from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
+from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 
 #: Errors kept for `!`; the oldest kinds leave first.
 MAX_ERRORS = 200
@@ -49,7 +49,7 @@ class Store:
         self._rows: dict[SourceKey, dict[str, Item]] = {}
         for source, slot in _SLOT.items():
             for item in getattr(self.snapshot, slot):
-                key = SourceKey(source, "" if source in (Source.BUCKETS, Source.JOBS) else item.region)
+                key = SourceKey(source, "" if source in WITHOUT_REGION else item.region)
                 self._rows.setdefault(key, {})[_id(item)] = item
 
     def apply(self, event: Event) -> Snapshot:

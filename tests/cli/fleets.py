@@ -16,7 +16,7 @@ from runctl.models.cost import Confidence, Price
 from runctl.models.identity import Identity
 from runctl.models.instance import Activity, ActivityState, Hardware, Instance, InstanceState, Market
 from runctl.models.s3 import Bucket
-from runctl.models.snapshot import ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
+from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.tags import parse_ownership
 from runctl.models.volume import Address, Attachment, Volume, VolumeSnapshot
 from runctl.store.fields import Context
@@ -70,12 +70,12 @@ IDENTITY = Identity("123456789012", "arn:aws:iam::123456789012:user/zoe", "lab")
 
 def live(*sources: Source) -> dict[SourceKey, SourceStatus]:
     return {
-        SourceKey(s, "" if s is Source.BUCKETS else EAST): SourceStatus(Health.LIVE, NOW - timedelta(seconds=1), True)
+        SourceKey(s, "" if s in WITHOUT_REGION else EAST): SourceStatus(Health.LIVE, NOW - timedelta(seconds=1), True)
         for s in sources
     }
 
 
-ALL = (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES, Source.BUCKETS)
+ALL = (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES, Source.BUCKETS, Source.JOBS)
 SNAPSHOT = Snapshot(
     identity=IDENTITY,
     profile="lab",
@@ -104,7 +104,7 @@ def broken(*sources: Source, error_class: str = "ServiceError", health: Health =
     emptied: dict[str, tuple[()]] = {}
     errors = []
     for source in sources:
-        key = SourceKey(source, "" if source is Source.BUCKETS else EAST)
+        key = SourceKey(source, "" if source in WITHOUT_REGION else EAST)
         error = failure(source, error_class)
         status[key] = SourceStatus(health, None, complete=False, error=error)
         emptied[str(source)] = ()

@@ -95,4 +95,11 @@ async def test_harmless_keys_ask_the_cloud_for_nothing_but_listings() -> None:
         before = len(driver.backend.calls)
         await driver.press("ctrl+d", "ctrl+k", "x", "D", "S", "enter", "escape", "space", "n", "a", "A", "plus")
         calls = set(driver.backend.calls[before:])
-        assert calls <= {"list_instances", "list_volumes", "list_snapshots", "list_addresses", "list_buckets"}
+        assert calls <= {
+            "list_instances",
+            "list_volumes",
+            "list_snapshots",
+            "list_addresses",
+            "list_buckets",
+            "list_jobs",
+        }

@@ -28,7 +28,8 @@ CONTRACT = {
     "usd_per_month owner managed protected waste tags",
     "s3": "bucket region created_at objects bytes usd_per_month",
     "jobs": "id name state resource_state last_seen provider instance_id attempt step total_steps metrics eta_s "
-    "usd_so_far usd_to_finish budget_usd checkpoint_age_s exit_code reason",
+    "usd_so_far usd_to_finish budget_usd checkpoint_age_s exit_code reason knowledge at_risk_s steps_per_s "
+    "submitted_at",
     "cost": "kind id name region usd_per_hour usd_per_month since reason owner project",
 }
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runctl.config import Settings
 from runctl.errors import InputError
 from runctl.models.identity import Identity
 from runctl.models.instance import Hardware, Instance
+from runctl.models.job import Job
 from runctl.models.s3 import Bucket, S3Entry
+from runctl.models.tags import JOB
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.aws import parse
 from runctl.services.aws.session import HOME_REGION, AwsSession
 from runctl.services.prices import PriceBook
+
+if TYPE_CHECKING:
+    from runctl.services.jobs.rows import Rows
 
 FIRST_PAGE = 200
 LATER_PAGES = 1000
@@ -32,6 +37,7 @@ class AwsBackend:
     def __init__(self, session: AwsSession, book: PriceBook) -> None:
         self.session = session
         self.book = book
+        self._rows: Rows | None = None
 
     @property
     def profile(self) -> str:
@@ -57,6 +63,13 @@ class AwsBackend:
     def list_instances(self, region: str) -> Iterator[tuple[Instance, ...]]:
         """Machines, page by page."""
         for page in self.session.pages("ec2", "DescribeInstances", region, first=FIRST_PAGE, rest=LATER_PAGES):
+            yield parse.parse_instances(page, region, self.book)
+
+    def list_job_machines(self, region: str, job: str = "") -> Iterator[tuple[Instance, ...]]:
+        """Machines with a job's tag, or those of one job; EC2 filters, so that the answer is short."""
+        wanted = {"Name": f"tag:{JOB}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB]}
+        for page in self.session.pages("ec2", "DescribeInstances", region, rest=LATER_PAGES, first=LATER_PAGES,
+                                       Filters=[wanted]):  # fmt: skip
             yield parse.parse_instances(page, region, self.book)
 
     def list_volumes(self, region: str) -> Iterator[tuple[Volume, ...]]:
@@ -86,6 +99,19 @@ class AwsBackend:
             if not page.get("ContinuationToken"):
                 return
             token = {"ContinuationToken": page["ContinuationToken"]}
+
+    def list_jobs(self) -> Iterator[tuple[Job, ...]]:
+        """Rows of jobs; what is over is remembered between two listings."""
+        from runctl.services.jobs.reach import has_jobs  # nothing of jobs is imported where there are none
+
+        if not has_jobs(self.session.settings):
+            yield ()
+            return
+        if self._rows is None:
+            from runctl.services.jobs.rows import open_rows
+
+            self._rows = open_rows(self.session.settings, self.session.profile, self.list_job_machines)
+        yield self._rows.list()
 
     def list_prefix(self, bucket: str, prefix: str) -> Iterator[tuple[S3Entry, ...]]:
         """One level under a prefix, page by page."""

@@ -84,6 +84,7 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         root_device=str(raw.get("RootDeviceName", "")),
         devices=_devices(raw),
         state_reason=str((raw.get("StateReason") or {}).get("Message", "")),
+        state_code=str((raw.get("StateReason") or {}).get("Code", "")),
         stopped_at=_stopped_at(raw),
         spot_request_id=raw.get("SpotInstanceRequestId"),
         platform=platform,

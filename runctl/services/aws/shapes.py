@@ -80,7 +80,7 @@ _INSTANCE = _struct(
     groupSet=("SecurityGroups", _items(_GROUP)),
     rootDeviceName="RootDeviceName",
     blockDeviceMapping=("BlockDeviceMappings", _items(_struct(deviceName="DeviceName", ebs=("Ebs", _EBS)))),
-    stateReason=("StateReason", _struct(message="Message")),
+    stateReason=("StateReason", _struct(code="Code", message="Message")),
     reason="StateTransitionReason",
     spotInstanceRequestId="SpotInstanceRequestId",
     platform="Platform",

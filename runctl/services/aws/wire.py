@@ -34,13 +34,14 @@ _NAMESPACE = re.compile(rb' xmlns="[^"]*"')
 #: Parameters that are one word, or a list whose members the query protocol numbers under another name.
 _WORDS = frozenset({"MaxResults", "NextToken", "MaxBuckets", "ContinuationToken"})
 _LISTS = {"OwnerIds": "Owner"}
+_FILTERS = "Filters"
 #: S3's REST names of them.
 _S3_QUERY = {"MaxBuckets": "max-buckets", "ContinuationToken": "continuation-token"}
 
 
 def speaks(service: str, operation: str, parameters: Mapping[str, Any]) -> bool:
     """Whether the quick lane can ask this."""
-    return (service, operation) in ANSWERS and all(p in _WORDS or p in _LISTS for p in parameters)
+    return (service, operation) in ANSWERS and all(p in _WORDS or p in _LISTS or p == _FILTERS for p in parameters)
 
 
 class QuickLane:
@@ -162,6 +163,10 @@ def _flat(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in parameters.items():
         if name in _LISTS:
             pairs += [(f"{_LISTS[name]}.{number}", str(v)) for number, v in enumerate(value, 1)]
+        elif name == _FILTERS:
+            for number, one in enumerate(value, 1):
+                pairs.append((f"Filter.{number}.Name", str(one["Name"])))
+                pairs += [(f"Filter.{number}.Value.{n}", str(v)) for n, v in enumerate(one["Values"], 1)]
         else:
             pairs.append((name, str(value)))
     return pairs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from runctl.models.record import Exit, Launch, Notice, State
 
@@ -92,6 +94,7 @@ class Seen:
         recovering: somebody holds the lease for the next attempt.
         beating: attempts whose heartbeat is fresh.
         last_known: outcome at the last look, kept when nothing can be read.
+        refused: what came of the launch when it brought no machine: `{class, message, …}`.
     """
 
     readable: bool = True
@@ -110,6 +113,7 @@ class Seen:
     recovering: bool = False
     beating: tuple[int, ...] = ()
     last_known: str = ""
+    refused: Mapping[str, Any] | None = None
 
     @property
     def fresh(self) -> bool:

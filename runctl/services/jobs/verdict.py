@@ -6,7 +6,8 @@ our own blindness: what cannot be read makes the outcome UNKNOWN, and UNKNOWN as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from runctl.format import format_duration
 from runctl.models.record import Exit
@@ -82,7 +83,11 @@ def _unreadable(seen: Seen) -> Verdict | None:
 
 
 def _pending(seen: Seen) -> Verdict | None:
-    return _told(seen, Outcome.PENDING, "no attempt yet", row=0) if seen.attempt == 0 else None
+    if seen.attempt:
+        return None
+    if seen.stop_wanted:
+        return _told(seen, Outcome.CANCELLED, "stopped before its first attempt", row=0)
+    return _told(seen, Outcome.PENDING, "no attempt yet", row=0, action=Action.RELAUNCH)
 
 
 def _ended(seen: Seen) -> Verdict | None:
@@ -137,6 +142,7 @@ def _why_failed(end: Exit) -> str:
         "oom": "oom: the kernel killed it for lack of memory",
         "disk": "disk: the disk is full",
         "setup": f"setup: {end.get('message') or 'it could not be started'}",
+        "supervisor": f"supervisor: {end.get('message') or 'it died'}",
     }.get(cause)
     if said is None:
         said = f"killed by {number}" if number else f"exit {rc}" if rc is not None else "it never started"
@@ -216,9 +222,19 @@ def _never_there(seen: Seen) -> Verdict:
     """An intent, no machine and no word of it."""
     if seen.stop_wanted:
         return _told(seen, Outcome.CANCELLED, "stopped before a machine was found", row=0)
+    if seen.refused is not None:
+        return _refused(seen, seen.refused)
     if seen.launch_age_s < CONSISTENCY_S:
         return _told(seen, Outcome.PROVISIONING, "a machine is being looked for", row=0)
     return _told(seen, Outcome.PROVISIONING, "asked for, and no machine is to be found", row=0, action=Action.RELAUNCH)
+
+
+def _refused(seen: Seen, said: Mapping[str, Any]) -> Verdict:
+    """The launch brought no machine: capacity is waited for, everything else is the user's to mend."""
+    kind, message = str(said.get("class") or "request"), str(said.get("message") or "")
+    if kind == "capacity":
+        return _told(seen, Outcome.PENDING, f"capacity: {message}", row=0, action=Action.RELAUNCH)
+    return _told(seen, Outcome.FAILED, f"{kind}: {message}", row=0)
 
 
 def _beating(seen: Seen) -> Verdict | None:

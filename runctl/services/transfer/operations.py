@@ -32,9 +32,16 @@ class ObjectInfo:
 
 
 def list_page(
-    client: S3Client, bucket: str, prefix: str, *, token: str = "", delimiter: str = "", size: int = 1000
+    client: S3Client,
+    bucket: str,
+    prefix: str,
+    *,
+    token: str = "",
+    delimiter: str = "",
+    size: int = 1000,
+    after: str = "",
 ) -> Page:
-    """One page of ListObjectsV2.
+    """One page of ListObjectsV2; `after` skips every key up to that one, itself included.
 
     Raises:
         CloudError: no such bucket, denied, or the answer is not a listing.
@@ -44,6 +51,8 @@ def list_page(
         query["delimiter"] = delimiter
     if token:
         query["continuation-token"] = token
+    if after:
+        query["start-after"] = after
     request = Request("ListObjectsV2", "GET", bucket, query=query)
     reply = client.call(request)
     try:

@@ -101,7 +101,7 @@ ROWS: tuple[tuple[str, Seen, Outcome, str, Action], ...] = (
     ("11", replace(STALE, readable=False, machine=Machine(None), last_known="RUNNING"), Outcome.UNKNOWN,
      "last known RUNNING", Action.NONE),
     ("11 no ec2", replace(STALE, machine=Machine(None)), Outcome.UNKNOWN, "cannot be asked", Action.NONE),
-    ("0 no attempt", Seen(), Outcome.PENDING, "", Action.NONE),
+    ("0 no attempt", Seen(), Outcome.PENDING, "", Action.RELAUNCH),
     ("0 looking", Seen(attempt=1, launch={}, launch_age_s=20.0), Outcome.PROVISIONING, "", Action.NONE),
     ("0 killed in between", Seen(attempt=1, launch={}, launch_age_s=SLEPT), Outcome.PROVISIONING, "no machine",
      Action.RELAUNCH),

@@ -1,0 +1,181 @@
+"""Jobs on this computer under the real supervisor: submitted, followed, stopped, resumed, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runctl.clock import SystemClock
+from runctl.errors import InputError
+from runctl.models import record
+from runctl.services.jobs.follow import lines_of, read_curves, read_log, timeline
+from runctl.services.jobs.look import row_of
+from runctl.services.jobs.rows import Memory, Rows
+from runctl.services.jobs.seen import Outcome
+from runctl.services.jobs.service import Jobs
+from runctl.services.jobs.stores import Blob, ConflictError, LocalStore
+from tests.services.jobs.running import open_local, ready, start, until, until_outcome, until_over
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """A client; what it started is killed in the end."""
+    yield open_local(tmp_path / "state")
+    for file in (tmp_path / "state" / "work").glob("*/*/supervisor.json"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(json.loads(file.read_text())["pid"], signal.SIGKILL)
+
+
+def test_from_submit_to_success_everything_can_be_read_afterwards(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "40", "0.01")
+    seen = until_over(jobs, found)
+    assert (seen.verdict.outcome, seen.verdict.knowledge) == (Outcome.SUCCEEDED, "ended")
+    log = b"".join(p.data for p in read_log(found.record, 1)).decode()
+    assert log == "".join(f"step={n}/40 loss={1 / n:.6f}\n" for n in range(1, 41))
+    assert [line.text for line in lines_of(read_log(found.record, 1))][-1] == "step=40/40 loss=0.025000"
+    curve = read_curves(found.record, 1)
+    assert (curve.points, curve.series["loss"][-1].step) == (40, 40)
+    index = found.record.index()
+    assert [c["step"] for c in index["checkpoints"] if c["complete"]][-1] == 40
+    kinds = [m.kind for m in timeline(found.record.events())]
+    assert kinds[:3] == ["submitted", "launching", "launched"]
+    assert {"started", "checkpoint", "process-ended", "finished"} <= set(kinds)
+    row = row_of(seen)
+    assert (row.state, row.provider, row.step, row.total_steps, row.usd_so_far, row.exit_code) == (
+        "SUCCEEDED", "local", 40, 40, 0.0, 0,
+    )  # fmt: skip
+
+
+def test_stop_saves_and_resume_goes_on_from_there(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "100000", "0.02")
+    until(lambda: jobs.look(found).seen.state and (jobs.look(found).seen.state or {}).get("step"))
+    with pytest.raises(InputError, match="is RUNNING"):
+        jobs.go_on(found, cause="resume")
+    jobs.stop(found, "enough for today")
+    stopped = until_over(jobs, found)
+    assert (stopped.verdict.outcome, stopped.verdict.reason) == (Outcome.CANCELLED, "enough for today")
+    saved = found.record.newest_checkpoint()
+    assert saved is not None
+    assert saved["step"] == (stopped.seen.exit or {})["step"]
+    with pytest.raises(InputError, match="already"):
+        jobs.stop(found, "again")
+    assert not jobs.go_on(found, cause="resume").problem
+    until_outcome(jobs, found, Outcome.RUNNING)
+    resumed = until(lambda: (jobs.look(found).seen.state or {}).get("resume"))
+    first = until(lambda: ((jobs.look(found).seen.state or {}).get("resume") or {}).get("first_step"))
+    assert resumed["from"] == saved["id"]
+    assert first == (saved["step"] or 0) + 1
+    assert until(lambda: ((jobs.look(found).seen.state or {}).get("resume") or {}).get("verified")) is True
+    jobs.stop(found, "done")
+    assert until_over(jobs, found).seen.attempt == 2
+
+
+def test_of_two_clients_that_resume_at_once_one_wins(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "20", "0.01")
+    until_over(jobs, found)
+    results: list[str] = []
+    gate = threading.Barrier(2)
+
+    def race(owner: str) -> None:
+        client = open_local(tmp_path / "state", owner)
+        mine = client.find(found.record.job)
+        gate.wait()
+        try:
+            client.go_on(mine, cause="retry", fresh=True)
+        except (ConflictError, InputError) as error:
+            results.append(type(error).__name__)
+        else:
+            results.append("started")
+
+    threads = [threading.Thread(target=race, args=(n,)) for n in ("ana", "ben")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results)[-1] == "started"
+    assert results.count("started") == 1
+    assert until_over(jobs, found).seen.attempt == 2
+    assert found.record.attempts() == (1, 2)
+
+
+def test_a_supervisor_that_was_killed_is_a_failure_not_a_mystery(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "100000", "0.02")
+    until(lambda: (jobs.look(found).seen.state or {}).get("pid"))
+    trainer = (jobs.look(found).seen.state or {})["pid"]
+    assert trainer is not None
+    said = json.loads((tmp_path / "state" / "work" / found.record.job / "1" / "supervisor.json").read_text())
+    os.killpg(said["pid"], signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(trainer, signal.SIGKILL)
+    seen = until_over(jobs, found)
+    assert seen.verdict.outcome is Outcome.FAILED
+    assert "supervisor" in seen.verdict.reason
+
+
+def test_a_client_killed_before_the_start_is_repeated_by_the_next(jobs: Jobs, tmp_path: Path) -> None:
+    made = ready(jobs, tmp_path / "project", "10", "0.01")
+    archive = made.archive
+    assert archive is not None
+    made.job.store.put(record.code_key(archive.sha256), archive.data, absent=True)
+    made.job.create(made.spec)  # and here it died
+    other = open_local(tmp_path / "state", "ben")
+    did = [d.did for d in other.sweep()]
+    assert did == ["relaunched"]
+    found = other.find(made.job.job)
+    assert until_over(other, found).verdict.outcome is Outcome.SUCCEEDED
+    assert [d.did for d in other.sweep()] == ["none"]
+    assert found.record.attempts() == (1,)
+
+
+class _Counting(LocalStore):
+    """Counts what is read."""
+
+    reads = 0
+
+    def fetch(self, key: str) -> Blob:
+        self.reads += 1
+        return super().fetch(key)
+
+
+def test_rows_read_what_may_change_and_remember_what_is_over(jobs: Jobs, tmp_path: Path) -> None:
+    done = start(jobs, tmp_path / "project", "5", "0.01")
+    until_over(jobs, done)
+    until(lambda: jobs.look(done).verdict.resource == "none")
+    running = start(jobs, tmp_path / "project", "100000", "0.05")
+    until_outcome(jobs, running, Outcome.RUNNING)
+
+    def rows(store: LocalStore) -> Rows:
+        memory = Memory(tmp_path / "cache/jobs.sqlite3")
+        here = jobs.watchers["local"].here
+        return Rows({"local": store}, machines=None, here=here, memory=memory, clock=SystemClock())
+
+    first = _Counting(tmp_path / "state/records")
+    assert [r.state for r in rows(first).list()] == ["RUNNING", "SUCCEEDED"]
+    second = _Counting(tmp_path / "state/records")
+    listed = rows(second).list()
+    assert [(r.id, r.state, r.name) for r in listed] == [
+        (running.record.job, "RUNNING", "train"),
+        (done.record.job, "SUCCEEDED", "train"),
+    ]
+    assert second.reads < first.reads
+    assert second.reads <= 8  # of one running job, none of the finished one
+    (tmp_path / "cache/jobs.sqlite3").write_bytes(b"no database")
+    assert [r.state for r in rows(_Counting(tmp_path / "state/records")).list()] == ["RUNNING", "SUCCEEDED"]
+    jobs.stop(running, "over")
+    until_over(jobs, running)
+
+
+def test_jobs_are_found_by_id_beginning_or_name(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "5", "0.01")
+    job = found.record.job
+    assert {jobs.find(t).record.job for t in (job, job.lower(), job[:12], "train")} == {job}
+    with pytest.raises(InputError, match="no job 'absent'"):
+        jobs.find("absent")
+    until_over(jobs, found)
