@@ -21,6 +21,7 @@ class Scope(StrEnum):
     VIEWER = "Reading"
     FILTER = "Filter line"
     DIALOG = "Dialogs"
+    PLAN = "Changes"
     WELCOME = "First minute"
 
 
@@ -32,6 +33,7 @@ HEARD_TOGETHER: tuple[frozenset[Scope], ...] = (
     frozenset({Scope.VIEWER}),
     frozenset({Scope.FILTER}),
     frozenset({Scope.DIALOG}),
+    frozenset({Scope.PLAN}),
     frozenset({Scope.WELCOME}),
 )
 """Scopes that listen at the same moment: one key may mean only one thing within each set.

@@ -73,9 +73,10 @@ ACTIONS: tuple[Action, ...] = (
     _at("table.left left h", "focused.sideways(-8)", "left", "Scroll left when all columns are shown."),
     _at("table.right right", "focused.sideways(8)", "right", "Scroll right when all columns are shown."),
     # -- one noun -----------------------------------------------------------------------------------------------------
-    # Verbs that change something go here, each with mutates=True, once their action exists:
-    # list.new `n`, list.menu `a`, list.adopt `A`, instances.stop `S`, list.delete `D` (danger), instances.extend `+`,
-    # instances.shell `s`; and of the jobs: jobs.logs `l`, jobs.metrics `m`.
+    # What changes something: each opens a dialog that looks, judges and asks; none does anything by itself.
+    _at("list.menu a", "screen.menu", "actions", "Everything that can be done to the row, or to all marks.", weight=57, need=Need.ROW, mutates=True),
+    _at("instances.stop S", "screen.stop", "stop", "Stop machines: the disks stay and bill.", weight=64, need=Need.ROW, mutates=True),
+    _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.ROW, mutates=True, danger=True),
     _at("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),
     # -- readers: raw view, help, errors ------------------------------------------------------------------------------
     _at("viewer.down j down", "screen.scroll(1)", "down", "One line down."),
@@ -97,6 +98,12 @@ ACTIONS: tuple[Action, ...] = (
     _at("filter.newer down", "focused.newer", "newer", "Forward again after `up`.", weight=30),
     # -- dialogs ------------------------------------------------------------------------------------------------------
     _at("dialog.cancel escape", "screen.cancel", "cancel", "Close without doing anything.", weight=40),
+    # -- a change: looked at, asked for, done, told ---------------------------------------------------------------------
+    _at("plan.close escape", "screen.close", "cancel", "Close without doing anything; while it runs, begin nothing more.", weight=40),
+    _at("plan.retry r", "screen.retry", "again", "Look again at what is not done, and ask again.", weight=30),
+    _at("plan.copy c", "screen.copy", "copy", "Copy what came of it.", weight=20),
+    _at("plan.page_down pagedown ctrl+f", "screen.scroll(1)", "page down", "One page of the text down."),
+    _at("plan.page_up pageup ctrl+b", "screen.scroll(-1)", "page up", "One page of the text up."),
     # -- no credentials -----------------------------------------------------------------------------------------------
     _at("welcome.demo d", "screen.demo", "demo", "Look round in the demo: an embedded cloud, no account.", weight=90),
     _at("welcome.login L", "screen.login", "log in", "Log in to AWS in this terminal.", weight=80),

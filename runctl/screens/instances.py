@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from runctl.format import format_count, format_duration, format_time, format_usd
-from runctl.keymap import Scope
+from runctl.keymap import Scope, bindings_for
 from runctl.models.cost import HOURS_PER_MONTH
 from runctl.models.instance import ActivityState, Instance
 from runctl.models.snapshot import Source
@@ -250,3 +253,4 @@ class InstancesScreen(FleetScreen[Instance]):
 
     NOUN = INSTANCES
     SCOPE = Scope.INSTANCES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.INSTANCES)]

@@ -11,6 +11,7 @@ from runctl.app import RunctlApp
 from runctl.config import Settings
 from runctl.keymap import ACTIONS, Action, Scope
 from runctl.screens.modals.pick import Option, PickModal
+from runctl.screens.modals.plan import PlanModal
 from runctl.screens.modals.viewer import RawModal
 from runctl.screens.modals.welcome import WelcomeModal
 from tests.screens.driving import Driver, running
@@ -48,6 +49,8 @@ async def _reach(driver: Driver, scope: Scope) -> None:
         app.push_screen(RawModal("raw", "\n".join("text" * 99), keymap=app.desk.keymap))
     elif scope is Scope.DIALOG:
         app.push_screen(PickModal("pick", [Option("a", "a")]))
+    elif scope is Scope.PLAN:
+        app.push_screen(PlanModal("stop a", lambda *_: pytest.fail("not asked"), app.desk, go="stop"))
     elif scope is Scope.WELCOME:
         app.push_screen(WelcomeModal("nobody", "aws sso login", app.desk.keymap))
     elif scope is Scope.FILTER:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runctl.screens.modals.command import CommandModal as CommandModal
     from runctl.screens.modals.pick import Option as Option
     from runctl.screens.modals.pick import PickModal as PickModal
+    from runctl.screens.modals.plan import PlanModal as PlanModal
     from runctl.screens.modals.viewer import RawModal as RawModal
     from runctl.screens.modals.viewer import ViewerModal as ViewerModal
     from runctl.screens.modals.welcome import WelcomeModal as WelcomeModal
@@ -21,6 +22,7 @@ _HOMES = {
     "CommandModal": "command",
     "Option": "pick",
     "PickModal": "pick",
+    "PlanModal": "plan",
     "RawModal": "viewer",
     "ViewerModal": "viewer",
     "WelcomeModal": "welcome",

@@ -1,0 +1,196 @@
+"""What changes something, on every screen: which rows are meant, which verb, and the dialog that looks and asks.
+
+The screens only say what is wanted. Looking, judging and doing is the door's (`runctl.services.actions`), off the UI's
+thread; nothing is sent that the dialog has not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from runctl.format import clean_text
+from runctl.models.plan import Kind, Plan, Rule, Verb
+from runctl.screens import modals
+from runctl.screens.choosing import ChoosingScreen
+from runctl.screens.noun import Resource
+from runctl.theme import ASCII
+
+if TYPE_CHECKING:
+    from runctl.services.actions import Actions
+    from runctl.services.case import Resource as Live
+
+T = TypeVar("T")
+
+#: Words for kinds of things, one and many.
+WORDS: Mapping[Kind, tuple[str, str]] = {
+    Kind.INSTANCE: ("machine", "machines"),
+    Kind.VOLUME: ("volume", "volumes"),
+    Kind.SNAPSHOT: ("snapshot", "snapshots"),
+    Kind.ADDRESS: ("address", "addresses"),
+    Kind.UPLOAD: ("upload", "uploads"),
+}
+#: What `D` does to a kind of thing.
+_DELETES = {
+    Kind.INSTANCE: Verb.TERMINATE, Kind.VOLUME: Verb.DELETE, Kind.SNAPSHOT: Verb.DELETE, Kind.ADDRESS: Verb.RELEASE,
+}  # fmt: skip
+
+
+class Choice(NamedTuple):
+    """One entry of the action menu: the verb, its words, and what it asks for first."""
+
+    verb: Verb
+    label: str
+    note: str
+    fields: tuple[str, ...] = ()
+
+
+#: What the menu offers for each kind of thing, in the order in which people want it.
+MENU: Mapping[Kind, tuple[Choice, ...]] = {
+    Kind.INSTANCE: (
+        Choice(Verb.START, "start", "a stopped machine bills again from the first second"),
+        Choice(Verb.STOP, "stop", "its disks stay and bill"),
+        Choice(Verb.REBOOT, "reboot", "the system restarts; the address stays"),
+        Choice(Verb.TERMINATE, "terminate", "gone for good, with its root disk"),
+    ),
+    Kind.VOLUME: (
+        Choice(Verb.SNAPSHOT, "snapshot", "a copy to restore from"),
+        Choice(Verb.DETACH, "detach", "unmounted first where the machine runs"),
+        Choice(Verb.DELETE, "delete", "gone for good"),
+    ),
+    Kind.SNAPSHOT: (Choice(Verb.DELETE, "delete", "gone for good"),),
+    Kind.ADDRESS: (Choice(Verb.RELEASE, "release", "whoever gets it next keeps it"),),
+}
+
+
+class ActingScreen(ChoosingScreen[T]):
+    """The keys that change something. Each opens the dialog; none does anything by itself."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In read-only mode what changes something is not there."""
+        if not self.desk.keymap.allows(action):
+            return False
+        return super().check_action(action, parameters)
+
+    # -- which rows ----------------------------------------------------------------------------------------------------
+
+    def _live(self, resource: Resource | None) -> Live | None:
+        """The thing that a row is, as it was last seen."""
+        if resource is None:
+            return None
+        if resource.kind == "instance":
+            return self.context.instances.get(resource.id)
+        if resource.kind == "volume":
+            return self.context.volumes.get(resource.id)
+        listed: Iterable[Any] = ()
+        if resource.kind == "snapshot":
+            listed = self.snapshot.snapshots
+        elif resource.kind == "address":
+            listed = self.snapshot.addresses
+        return next((x for x in listed if x.id == resource.id), None)
+
+    def _with_targets(self, then: Callable[[list[Live]], None]) -> None:
+        """Hand over the marked rows, else the one under the cursor; marks that a filter hides are asked about."""
+        table = self.table
+        hidden = len(table.marks) - len(table.marked_rows())
+        if not table.marks:
+            row = table.cursor_row
+            self._hand_over([] if row is None else [row], then)
+        elif hidden <= 0:
+            self._hand_over(table.marked_rows(), then)
+        else:
+            self._ask_hidden(hidden, then)
+
+    def _ask_hidden(self, hidden: int, then: Callable[[list[Live]], None]) -> None:
+        shown = self.table.marked_rows()
+        marked = [r for r in self.items() if self.identify(r) in self.table.marks]
+        one, many = self.noun.word
+        options = [
+            modals.Option("none", "nothing", "leave it and look at the marks"),
+            modals.Option("shown", f"only the {len(shown)} shown", "marks that the filter hides are left out"),
+            modals.Option("all", f"all {len(marked)}", "those that are hidden as well"),
+        ]
+
+        def picked(chosen: tuple[str, ...] | None) -> None:
+            if chosen and chosen[0] != "none":
+                self._hand_over(shown if chosen[0] == "shown" else marked, then)
+
+        title = f"{hidden} marked {one if hidden == 1 else many} hidden by the filter: act on"
+        self.app.push_screen(modals.PickModal(title, options, present="none"), picked)
+
+    def _hand_over(self, rows: Iterable[Any], then: Callable[[list[Live]], None]) -> None:
+        found = [(row, self._live(self.noun.resource(row))) for row in rows]
+        live = [x for _, x in found if x is not None]
+        if not found:
+            self.notify("there is no row here", markup=False)
+        elif len(live) < len(found):
+            odd = next(row for row, x in found if x is None)
+            self.notify(f"{clean_text(self.noun.title(odd), 60)} is nothing that can be changed here", markup=False)
+        else:
+            then(live)
+
+    # -- the verbs -----------------------------------------------------------------------------------------------------
+
+    def action_stop(self) -> None:
+        """Stop machines."""
+        self._with_targets(lambda live: self.act(Verb.STOP, live))
+
+    def action_delete(self) -> None:
+        """Terminate, delete or release, after the id was typed."""
+        self._with_targets(self._delete)
+
+    def _delete(self, live: list[Live]) -> None:
+        from runctl.services.permit import kind_of
+
+        verbs = {_DELETES.get(kind_of(x)) for x in live}
+        verb = next(iter(verbs))
+        if len(verbs) > 1 or verb is None:
+            self.notify("mark things of one kind to delete them together", markup=False)
+        else:
+            self.act(verb, live)
+
+    def action_menu(self) -> None:
+        """Everything that can be done to what is meant."""
+        self._with_targets(self._offer)
+
+    def _offer(self, live: list[Live]) -> None:
+        from runctl.services.permit import kind_of
+
+        kinds = {kind_of(x) for x in live}
+        choices = MENU.get(next(iter(kinds)), ()) if len(kinds) == 1 else ()
+        if not choices:
+            self.notify("mark things of one kind to act on them together", markup=False)
+            return
+        word = WORDS[next(iter(kinds))]
+        what = clean_text(live[0].name, 40) or live[0].id if len(live) == 1 else f"{len(live)} {word[1]}"
+        options = [modals.Option(str(c.verb), c.label, c.note) for c in choices]
+
+        def picked(chosen: tuple[str, ...] | None) -> None:
+            if chosen:
+                self.act(Verb(chosen[0]), live)
+
+        self.app.push_screen(modals.PickModal(f"what to do with {what}", options), picked)
+
+    def act(self, verb: Verb, live: list[Live], parameters: Mapping[str, Any] | None = None) -> None:
+        """Open the dialog for a verb and things."""
+        from runctl.services.permit import kind_of
+
+        kind = kind_of(live[0])
+        title = f"{verb} {clean_text(live[0].name, 40) or live[0].id}" if len(live) == 1 else (
+            f"{verb} {len(live)} {WORDS[kind][1]}")  # fmt: skip
+
+        def draft(door: Actions, overrides: frozenset[Rule], only: frozenset[str] | None) -> Plan:
+            chosen = [x for x in live if only is None or x.id in only]
+            return door.draft_on(verb, chosen, parameters, overrides)
+
+        self.open_plan(title, draft, go=str(verb))
+
+    def open_plan(self, title: str, draft: Callable[..., Plan], *, go: str) -> None:
+        """Open the dialog for any plan; marks are forgotten once it has done something."""
+        modal = modals.PlanModal(title, draft, self.desk, go=go, ascii_only=self.signs is ASCII)
+
+        def closed(plan: Plan | None) -> None:
+            if plan is not None:
+                self.table.marks = frozenset()
+
+        self.app.push_screen(modal, closed)
