@@ -53,10 +53,13 @@ def _stay(args: Namespace) -> tuple[object, int]:
             """Open the door to acting; called in a thread when somebody acts."""
             from runctl.services.aws.backend import AwsBackend
             from runctl.services.aws.door import open_actions
+            from runctl.services.launch.earlier import reconcile
 
             if not isinstance(backend, AwsBackend):
                 raise TypeError(f"{type(backend).__name__} cannot be acted on")
-            return open_actions(backend, call.settings, call.clock, regions)
+            door = open_actions(backend, call.settings, call.clock, regions)
+            reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
+            return door
 
         app = RunctlApp(
             call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end, open_door=open_door

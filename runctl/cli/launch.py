@@ -140,16 +140,15 @@ def _region(call: Invocation, regions: tuple[str, ...]) -> str:
 
 
 def _launch(call: Invocation, ground: Ground, request: LaunchRequest, regions: tuple[str, ...]) -> int:
-    from runctl import paths
     from runctl.cli import launch_report
     from runctl.cli.confirm import confirm
     from runctl.models.launch import LaunchResult
     from runctl.services.launch.offer import make_offer
-    from runctl.services.launch.quarantine import FILE, Quarantine
+    from runctl.services.launch.quarantine import open_quarantine
     from runctl.services.prices import PriceBook
 
     counted = ground.cloud.fetch_regions() if "all" in regions else regions
-    quarantine = Quarantine(paths.state_dir() / FILE, ground.clock)
+    quarantine = open_quarantine(ground.clock)
     offer = make_offer(ground, request, PriceBook(), quarantine, regions=counted)
     launch_report.show_offer(call, offer)
     if offer.refusals:

@@ -19,9 +19,9 @@ from runctl.services.prices import source_name
 _OFFER = (
     *(Column(h, keep=True, whole=True) for h in ("TYPE", "ZONE", "MARKET")),
     *(Column(h, right=True, whole=True, keep=True) for h in ("$/H", "ALL $/H", "$/DAY", "TO TTL")),
+    Column("NOTE"),
     Column("VCPUS LEFT", right=True, whole=True),
     Column("PRICE FROM"),
-    Column("NOTE"),
 )
 _ATTEMPTS = (
     *(Column(h, keep=True, whole=True) for h in ("TYPE", "ZONE", "MARKET", "CAME TO")),
@@ -65,9 +65,9 @@ def _offer_cells(call: Invocation, row: OfferRow) -> list[Cell]:
     note = f"left out: {place.excluded}" if place.excluded else ""
     return [
         *money,
+        Cell(call.style.clean(note, 200), tone),
         Cell(left, Tone.WARN if row.tight else tone),
         Cell(call.style.clean(source, 60), tone),
-        Cell(call.style.clean(note, 200), tone),
     ]
 
 

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from runctl import paths
 from runctl.clock import Clock
 from runctl.models.instance import Market
 
 LENGTH = timedelta(minutes=10)
-FILE = "quarantine.json"
+_FILE = "quarantine.json"
 
 
 class Place(NamedTuple):
@@ -81,3 +82,8 @@ class Quarantine:
             yield
         finally:
             os.close(fd)
+
+
+def open_quarantine(clock: Clock) -> Quarantine:
+    """The user's own, in the state directory."""
+    return Quarantine(paths.state_dir() / _FILE, clock)

@@ -12,7 +12,7 @@ from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
 from runctl.services.journal import Journal
 from runctl.services.launch.attempts import Launcher
 from runctl.services.launch.offer import make_offer
-from runctl.services.launch.quarantine import FILE, Quarantine
+from runctl.services.launch.quarantine import Quarantine, open_quarantine
 from runctl.services.launch.request import new_request_id
 from runctl.services.prices import PriceBook
 from runctl.services.verbs.row import Ground
@@ -39,7 +39,7 @@ def asked(*types: str, **more: Any) -> LaunchRequest:
 
 
 def quarantine_of(ground: Ground) -> Quarantine:
-    return Quarantine(paths.state_dir() / FILE, ground.clock)
+    return open_quarantine(ground.clock)
 
 
 def offered(ground: Ground, request: LaunchRequest) -> Offer:
