@@ -77,6 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     _at("list.menu a", "screen.menu", "actions", "Everything that can be done to the row, or to all marks.", weight=57, need=Need.ROW, mutates=True),
     _at("instances.stop S", "screen.stop", "stop", "Stop machines: the disks stay and bill.", weight=64, need=Need.ROW, mutates=True),
     _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.ROW, mutates=True, danger=True),
+    _at("cost.span T", "screen.span", "24h/7d", "The burn of the last 24 hours, or of the last 7 days.", weight=56),
     _at("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),
     # -- readers: raw view, help, errors ------------------------------------------------------------------------------
     _at("viewer.down j down", "screen.scroll(1)", "down", "One line down."),

@@ -112,6 +112,7 @@ class Instance:
         az: "us-east-1a".
         launched_at: LaunchTime; EC2 renews it at each start. None when AWS does not say.
         rate: USD per hour while it runs; None when no source knows it.
+        list_usd: USD per hour of its type bought on demand; None when no source knows it.
         hardware: what the type is made of.
         state_reason: EC2's StateReason message, "" when none.
         state_code: its code ("Server.SpotInstanceTermination"), "" when none.
@@ -128,6 +129,7 @@ class Instance:
     az: str
     launched_at: datetime | None
     rate: Price | None = None
+    list_usd: float | None = None
     hardware: Hardware = Hardware()
     ownership: Ownership = Ownership()
     activity: Activity = Activity()

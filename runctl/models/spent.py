@@ -61,12 +61,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class BurnPoint:
-    """Mean USD per hour over one step of the burn curve; None in a gap."""
+    """Mean USD per hour over one step of the burn curve; None in a gap.
+
+    `unpriced` says that something billed at a price nobody knows.
+    """
 
     at: datetime
     on_demand: float | None
     spot: float | None
     storage: float | None
+    unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

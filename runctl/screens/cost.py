@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widgets import Static
 
-from runctl.format import format_usd, format_usd_short
 from runctl.keymap import Scope, bindings_for
 from runctl.models.cost import CostItem, CostKind
-from runctl.models.snapshot import Source
+from runctl.models.snapshot import Snapshot, Source
 from runctl.screens.base import FleetScreen
-from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, number, outside, plain, row
+from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, number, outside, plain
+from runctl.screens.cells import row as row_of
 from runctl.screens.desk import Desk
+from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, since_start, waste_line, waste_rows
 from runctl.screens.noun import Noun, Resource
 from runctl.screens.view import NO_FILTER, Choice
-from runctl.store.costs import cost_items, is_waste, waste
+from runctl.store.costs import cost_items, is_waste
 from runctl.store.fields import COST_FIELDS, Context
+from runctl.store.select import budgets
 from runctl.store.totals import GROUPINGS, TOTAL_FIELDS, Total, totals
+from runctl.store.waste import Waste, find_waste
+from runctl.theme import ASCII
+from runctl.widgets.curve import CurveView
 from runctl.widgets.detail import Section
 from runctl.widgets.line import Line, Piece
-from runctl.widgets.money_strip import at_least, burn_words
 
 #: What `t` goes through; "" is the single items.
 CYCLE = ("", *GROUPINGS)
+#: Below this height the rows need the room of the curve.
+CURVE_FROM_ROWS = 22
 _RAW_KINDS = {CostKind.INSTANCE: "instance", CostKind.VOLUME: "volume", CostKind.SNAPSHOT: "snapshot",
               CostKind.ADDRESS: "address", CostKind.S3: "bucket"}  # fmt: skip
 
@@ -41,6 +49,10 @@ def _rate(item: CostItem, _context: Context) -> Cell:
 
 def _why(item: CostItem, context: Context) -> Cell:
     return outside(item.reason, "warn" if is_waste(item, context) else "")
+
+
+def _run(item: CostItem, context: Context) -> Cell:
+    return (("$", "money"), *money(since_start(item, context)))
 
 
 COLUMNS: tuple[Spec[CostItem], ...] = (
@@ -62,19 +74,20 @@ def cost_detail(item: CostItem, context: Context) -> Detail:
     """One thing that bills."""
     since = (*age(item.since, context), (" ago", "muted")) if item.since else plain("not known", "muted")
     facts = (
-        row("id", plain(item.id)),
-        row("is", plain(f"{item.kind} {item.type}".strip())),
-        row("where", outside(item.region)),
-        row("why", _why(item, context)),
-        row("since", since),
-        row("owner", outside(item.owner)),
-        row("project", outside(item.project)),
+        row_of("id", plain(item.id)),
+        row_of("is", plain(f"{item.kind} {item.type}".strip())),
+        row_of("where", outside(item.region)),
+        row_of("why", _why(item, context)),
+        row_of("since", since),
+        row_of("owner", outside(item.owner)),
+        row_of("project", outside(item.project)),
     )
     hour = item.usd_per_hour
     sums = (
-        row("an hour", (("$", "money"), *money(hour, 4))),
-        row("a day", (("$", "money"), *money(None if hour is None else hour * 24))),
-        row("a month", (("$", "money"), *money(item.usd_per_month))),
+        row_of("an hour", (("$", "money"), *money(hour, 4))),
+        row_of("a day", (("$", "money"), *money(None if hour is None else hour * 24))),
+        row_of("a month", (("$", "money"), *money(item.usd_per_month))),
+        *([row_of("this run", _run(item, context))] if item.kind is CostKind.INSTANCE else []),
     )
     return (Section("", facts), Section("Money", sums))
 
@@ -96,10 +109,10 @@ TOTAL_COLUMNS: tuple[Spec[Total], ...] = (
 def total_detail(total: Total, _context: Context) -> Detail:
     """A total."""
     lines = (
-        row("items", number(total.items)),
-        row("an hour", (("$", "money"), *money(total.usd_per_hour))),
-        row("a month", (("$", "money"), *money(total.usd_per_month))),
-        row("wasted", (("$", "money"), *money(total.wasted_usd_per_hour), (" an hour", ""))),
+        row_of("items", number(total.items)),
+        row_of("an hour", (("$", "money"), *money(total.usd_per_hour))),
+        row_of("a month", (("$", "money"), *money(total.usd_per_month))),
+        row_of("wasted", (("$", "money"), *money(total.wasted_usd_per_hour), (" an hour", ""))),
     )
     return (Section(total.name, lines),)
 
@@ -146,10 +159,17 @@ class CostScreen(FleetScreen[Any]):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._by = ""
+        self._span = "day"
+        self._found: tuple[Snapshot, tuple[Waste, ...]] | None = None
 
     def compose_top(self) -> ComposeResult:
-        """Four figures."""
+        """Four figures, and the burn curve."""
         yield Line(id="figures")
+        yield CurveView(ascii_only=self.signs is ASCII, id="curve")
+
+    def compose_bottom(self) -> ComposeResult:
+        """Waste and budgets."""
+        yield Static("", id="below", markup=False)
 
     def items(self) -> Sequence[Any]:
         """Single items, or totals."""
@@ -159,23 +179,61 @@ class CostScreen(FleetScreen[Any]):
     def show_lines(self) -> None:
         """The figures above the rows, from the same snapshot."""
         super().show_lines()
-        self.query_one("#figures", Line).show(self._pieces())
+        pieces = figure_pieces(self._figures(), self.context, self.signs)
+        self.query_one("#figures", Line).show(
+            [*pieces, Piece(f"by {self._by}" if self._by else "", "accent", bold=True)]
+        )
 
-    def _pieces(self) -> list[Piece]:
-        figures = self._figures()
-        if figures is None:
-            return [Piece("now $?/h"), Piece("today $?"), Piece("month $?")]
-        items, wasted = waste(self.context)
-        unknown = f" +{wasted.unpriced} unpriced" if wasted.unpriced else ""
-        projected = format_usd_short(figures.month_projected_usd)
-        month = f"month {at_least(figures.month_usd, complete=figures.spent_complete)}{self.signs.arrow}{projected}"
-        return [
-            Piece(f"now {burn_words(figures)}", "money", bold=True),
-            Piece(f"today {at_least(figures.today_usd, complete=figures.today_complete)}", "money", rank=2),
-            Piece(month, "money", rank=3),
-            Piece(f"wasted ${format_usd(wasted.usd)}/h{unknown} in {len(items)}", "warn", rank=1),
-            Piece(f"by {self._by}" if self._by else "", "accent", bold=True),
-        ]
+    def show(self) -> None:
+        """Everything, from the snapshot and the time."""
+        super().show()
+        self._show_curve()
+        self._show_below()
+
+    def on_resize(self) -> None:
+        """Another height has other room for the curve."""
+        super().on_resize()
+        if self.is_mounted and self.is_current:
+            self._show_curve()
+            self._show_below()
+
+    def _show_curve(self) -> None:
+        """The burn curve where there is room for it."""
+        view, rows = self.query_one(CurveView), self.size.height
+        view.display = rows >= CURVE_FROM_ROWS
+        view.styles.height = 11 if rows >= 34 else 7
+        if view.display:
+            view.show(burn_plot(self.snapshot.spent, self._span, self.context.now))
+
+    def _show_below(self) -> None:
+        """Waste so far, then budgets; as many as leave the rows their room."""
+        lines = [self.text(waste_line(self._waste))]
+        known = sorted(budgets(self.context), key=lambda b: (not b.alarms, -(b.percent or 0.0)))
+        room = 5 if self.size.height >= 34 else 2
+        lines += [self.text(budget_cell(line, self.signs)) for line in known[:room]]
+        if len(known) > room:
+            lines.append(self.text(plain(f" {len(known) - room} more: runctl cost budgets", "muted")))
+        below = self.query_one("#below", Static)
+        below.update(Text("\n").join(lines))
+
+    @property
+    def _waste(self) -> tuple[Waste, ...]:
+        """What is wasted, reckoned once a snapshot."""
+        if self._found is None or self._found[0] is not self.snapshot:
+            self._found = (self.snapshot, find_waste(self.context))
+        return self._found[1]
+
+    def sections(self, row: Any) -> Sequence[Section]:
+        """The row, with what it has wasted."""
+        made = [*super().sections(row)]
+        if isinstance(row, CostItem) and (more := waste_rows(row, self._waste, self.context.now)):
+            made.append(Section("Waste", tuple(row_of(key, cell) for key, cell in more)))
+        return made
+
+    def action_span(self) -> None:
+        """The last day, or the last week."""
+        self._span = "week" if self._span == "day" else "day"
+        self._show_curve()
 
     def action_group(self) -> None:
         """Totals by the next field, then single items again."""

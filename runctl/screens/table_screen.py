@@ -90,6 +90,7 @@ class TableScreen(Screen[None], Generic[T]):
         with Horizontal(id="body"):
             yield VirtualTable[Any](self.identify, signs=self.signs, id="table")
             yield Detail(id="detail")
+        yield from self.compose_bottom()
         status = StatusLine(id="status")
         status.GAP = f" {self.signs.dot} "
         yield status
@@ -98,6 +99,10 @@ class TableScreen(Screen[None], Generic[T]):
 
     def compose_top(self) -> ComposeResult:
         """What a screen has between the tabs and the table; nothing as a rule."""
+        return ()
+
+    def compose_bottom(self) -> ComposeResult:
+        """What a screen has between the table and the status line; nothing as a rule."""
         return ()
 
     @property

@@ -129,29 +129,29 @@ def runs(ledger: Rows, account: str, kind: CostKind = CostKind.INSTANCE) -> dict
 def burn_curve(ledger: Rows, account: str, since: datetime, until: datetime, steps: int) -> tuple[BurnPoint, ...]:
     """Mean USD per hour in equal steps of a window, by what it was spent on.
 
-    A step is a gap (None) where something may have billed unseen for more than a tenth of it, or billed at an unknown
-    price, or where nothing at all is known.
+    A step is a gap (None) where something may have billed unseen for more than a tenth of it, or where nothing at all
+    is known. What billed at an unknown price is not in it, and said.
     """
     a, b = ms_of(since), ms_of(until)
     asked, width = {"a": a, "b": b, "account": account}, (b - a) / steps
     sums = {name: [0.0] * steps for name in ("on-demand", "spot", "")}
-    seen, blind = [False] * steps, [0.0] * steps
+    seen, unpriced, blind = [False] * steps, [False] * steps, [0.0] * steps
     for kind, market, started, ended, rate in ledger.query(_CURVE, asked):
-        name = str(market) if kind == CostKind.INSTANCE and market in sums else ""
+        name = "" if kind != CostKind.INSTANCE else "spot" if market == "spot" else "on-demand"
         for step, share in _shares(started - a, ended - a, width, steps):
             seen[step] = True
             if rate is None:
-                blind[step] = max(blind[step], share)
+                unpriced[step] = True
             else:
                 sums[name][step] += share * rate
     for started, ended in ledger.query(_CURVE_GAPS, asked):
         for step, share in _shares(started - a, ended - a, width, steps):
             blind[step] = max(blind[step], share)
     return tuple(
-        BurnPoint(time_of(round(a + step * width)), *(sums[n][step] for n in ("on-demand", "spot", "")))
-        if seen[step] and blind[step] <= 0.1
-        else BurnPoint(time_of(round(a + step * width)), None, None, None)
-        for step in range(steps)
+        BurnPoint(time_of(round(a + n * width)), sums["on-demand"][n], sums["spot"][n], sums[""][n], unpriced[n])
+        if seen[n] and blind[n] <= 0.1
+        else BurnPoint(time_of(round(a + n * width)), None, None, None, unpriced[n])
+        for n in range(steps)
     )
 
 

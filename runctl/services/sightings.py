@@ -57,8 +57,8 @@ def _machine(account: str, item: Instance) -> Sighting:
     rate, own = item.rate, item.ownership
     return Sighting(
         ResourceKey(account, item.region, CostKind.INSTANCE, item.id),
-        bills=item.bills,
-        rate=None if rate is None else rate.usd,
+        bills=item.may_bill,
+        rate=rate.usd if rate is not None and item.bills else None,
         source="" if rate is None else rate.source,
         run_started=item.launched_at,
         ended_at=item.stopped_at,

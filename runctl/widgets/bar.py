@@ -27,3 +27,23 @@ def sparkline(values: Sequence[float | None], width: int, signs: Glyphs = UNICOD
         for v in shown
     ]
     return "".join(cells).rjust(width)
+
+
+def marked_bar(share: float | None, ahead: float | None, limit: float, width: int = 20, signs: Glyphs = UNICODE) -> str:
+    """A bar with a limit and a tick: filled to `share`, `|` at the limit, the arrow where it leads.
+
+    Args:
+        share: what is spent, as a part of the bar's length, 0 to 1; None is not known.
+        ahead: where it leads, likewise; what lies beyond is at the edge.
+        limit: where the limit is, likewise.
+        width: cells; one more takes the limit.
+        signs: the characters.
+    """
+    if share is None:
+        return signs.unknown.ljust(width + 1)
+    at = max(0, min(width, round(limit * width)))
+    filled = round(max(0.0, min(1.0, share)) * width)
+    cells = [signs.full if n < filled else signs.empty if n < at else " " for n in range(width)]
+    if ahead is not None and (tick := round(min(1.0, ahead) * width)) > filled:
+        cells[min(width - 1, max(0, tick - 1))] = signs.arrow[-1]
+    return "".join([*cells[:at], "|", *cells[at:]])

@@ -71,7 +71,7 @@ class Curve:
         x_labels: texts under the axis with their x.
         y_label: how a number beside the axis is written.
         cursor: x of a vertical mark, None for none.
-        note: said at the right end of the legend.
+        note: said at the right end of the legend; where the room is short, only what stands before a semicolon.
     """
 
     series: tuple[Series, ...] = ()
@@ -256,8 +256,9 @@ def _legend(curve: Curve, width: int, *, ascii_only: bool) -> list[Span]:
             break
         spans.append((text, series.token))
         room -= len(text)
-    if curve.note and len(curve.note) <= room:
-        spans.append((curve.note.rjust(room), "muted"))
+    note = curve.note if len(curve.note) <= room else curve.note.partition(";")[0]  # what it is counts for more
+    if note and len(note) <= room:
+        spans.append((note.rjust(room), "muted"))
     return spans
 
 

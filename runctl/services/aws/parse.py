@@ -52,8 +52,7 @@ def parse_instances(page: Mapping[str, Any], region: str, book: PriceBook) -> tu
 
 def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Instance:
     """One machine, priced."""
-    tags = parse_tags(raw.get("Tags"))
-    kind = str(raw.get("InstanceType", ""))
+    tags, kind = parse_tags(raw.get("Tags")), str(raw.get("InstanceType", ""))
     placement = raw.get("Placement") or {}
     az = str(placement.get("AvailabilityZone", ""))
     # EC2 says nothing of the lifecycle of an on-demand machine, and "windows" or nothing of the platform.
@@ -71,6 +70,7 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         az=az,
         launched_at=parse_time(raw.get("LaunchTime")),
         rate=book.instance_rate(region, kind, market, az) if listed and market in _LISTED_MARKETS else None,
+        list_usd=_list_usd(book, region, kind) if listed else None,
         hardware=book.hardware(kind) or Hardware(),
         ownership=parse_ownership(tags),
         private_ip=raw.get("PrivateIpAddress"),
@@ -91,6 +91,11 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         architecture=str(raw.get("Architecture", "")),
         tags=tags,
     )
+
+
+def _list_usd(book: PriceBook, region: str, kind: str) -> float | None:
+    price = book.instance_rate(region, kind, Market.ON_DEMAND)
+    return None if price is None else price.usd
 
 
 def _stopped_at(raw: Mapping[str, Any]) -> datetime | None:

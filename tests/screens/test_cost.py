@@ -1,0 +1,112 @@
+"""The Cost screen: its curve, its figures, its waste and budgets, at the sizes people have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from textual.widgets import Static
+
+from runctl.config import DEFAULTS, BudgetSettings, CostSettings, Settings
+from runctl.models.instance import Market
+from runctl.models.snapshot import Snapshot
+from runctl.models.spent import BurnPoint, Spent, Window, day_start, month_start
+from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, spot_saving
+from runctl.store.budget import BudgetLine
+from runctl.store.fields import Context
+from runctl.store.select import summary
+from runctl.theme import ASCII, UNICODE
+from runctl.widgets.curve import CurveView, render_curve
+from tests.screens.driving import running
+from tests.screens.fleet import NOW, machine, price
+
+DAY = timedelta(days=1)
+
+
+def history(since_h: float = 12.0, gap: range = range(0)) -> Spent:
+    points = tuple(
+        BurnPoint(NOW - DAY + n * timedelta(minutes=15), *((None,) * 3 if n in gap else (10.0, 4.0, 1.0)))
+        for n in range(96)
+    )
+    since = NOW - timedelta(hours=since_h)
+    today, month = Window(day_start(NOW), NOW, 60.0), Window(month_start(NOW), NOW, 400.0, watched=True)
+    return Spent(NOW, since, today, month, day=points)
+
+
+def drawn(spent: Spent | None, *, ascii_only: bool = True) -> list[str]:
+    lines = render_curve(burn_plot(spent, "day", NOW), 80, 7, ascii_only=ascii_only)
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+def test_the_curve_has_a_fixed_axis_time_on_it_and_gaps() -> None:
+    lines = drawn(history(gap=range(40, 60)))
+    assert lines[0].startswith("# on-demand  = spot  : storage")
+    assert "$/h, 24 h, UTC" in lines[0]
+    assert lines[1].startswith("$20|")
+    assert lines[5].startswith(" $0|")
+    body = lines[4].partition("|")[2]
+    assert "    " in body.strip()
+    assert set(body) <= set("#=: |")
+    assert "00:00" in lines[6]
+    wide = "".join(t for t, _ in render_curve(burn_plot(history(gap=range(40, 60)), "day", NOW), 120, 7)[0])
+    assert "21% not known" in wide
+
+
+def test_an_empty_ledger_draws_axes_and_says_so() -> None:
+    assert "has not answered" in burn_plot(None, "day", NOW).note
+    assert "not observed yet" in burn_plot(replace(history(), since=None), "week", NOW).note
+    assert drawn(None)[1].startswith("   $1|") or "$1|" in drawn(None)[1]
+
+
+def test_figures_say_what_is_incomplete_and_what_was_saved() -> None:
+    spot = machine(1, "a", market=Market.SPOT, rate=price(0.4), list_usd=1.0)
+    odd = machine(2, "b", market=Market.SPOT, rate=price(0.4))
+    rules = replace(DEFAULTS, cost=CostSettings(savings_plan_percent=20.0))
+    context = Context(NOW, Snapshot(instances=(spot, odd, machine(3, "c", rate=price(1.0))), spent=history()), rules)
+    said = " | ".join(p.text for p in figure_pieces(summary(context), context, UNICODE))
+    assert "today $60.00+" in said
+    assert "month $400→$" in said
+    assert "on demand $2.40/h +1 unpriced" in said
+    assert "with your 20 % plan $1.60/h" in said
+    saved, unknown_prices = spot_saving(context)
+    assert saved == pytest.approx(0.6)
+    assert unknown_prices == 1
+    unknown = figure_pieces(None, context, UNICODE)
+    assert [p.text for p in unknown] == ["now $?/h", "today $?", "month $?"]
+
+
+@pytest.mark.parametrize("signs", [UNICODE, ASCII])
+def test_a_budget_is_a_bar_with_a_limit_and_a_tick(signs: object) -> None:
+    glyphs = UNICODE if signs is UNICODE else ASCII
+    line = BudgetLine("month", "", 100.0, 50.0, forecast_usd=90.0)
+    text = "".join(t for t, _ in budget_cell(line, glyphs))
+    assert f"{glyphs.full * 10}{glyphs.empty * 7}{glyphs.arrow[-1]}{glyphs.empty * 2}|" in text
+    over = "".join(t for t, _ in budget_cell(replace(line, spent_usd=150.0, forecast_usd=200.0), glyphs))
+    assert "| " in over.replace(glyphs.full, " ")
+    assert "150 %" in over
+    unknown = "".join(t for t, _ in budget_cell(replace(line, spent_usd=None, unknown="nobody looked"), glyphs))
+    assert "?" in unknown
+    assert "cannot be judged: nobody looked" in unknown
+
+
+@pytest.mark.parametrize(("size", "curve"), [((80, 24), True), ((120, 40), True), ((80, 18), False)])
+async def test_the_screen_at_the_sizes_people_have(size: tuple[int, int], curve: bool) -> None:
+    rules = Settings(budgets=BudgetSettings(month_usd=5.0, day_usd=1e6))
+    async with running(settings=rules, size=size) as driver:
+        await driver.pilot.press("5")
+        await driver.until(lambda: driver.app.current_mode == "cost" and driver.fleet.shown.rows, "rows")
+        await driver.until(lambda: driver.app.snapshot.spent is not None, "the ledger")
+        await driver.pilot.pause()
+        view = driver.fleet.query_one(CurveView)
+        assert view.display is curve
+        below = str(driver.fleet.query_one("#below", Static).render())
+        assert "wasted so far" in below
+        assert "month" in below
+        assert driver.fleet.table.size.height >= 5
+        screen = driver.screen()
+        assert "month $" in screen
+        if curve:
+            assert "24 h" in screen
+            await driver.pilot.press("T")
+            await driver.until(lambda: "7 days" in driver.screen(), "the week")
