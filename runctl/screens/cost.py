@@ -17,7 +17,15 @@ from runctl.screens.base import FleetScreen
 from runctl.screens.cells import Cell, Detail, Spec, age, money, name_or_id, number, outside, plain
 from runctl.screens.cells import row as row_of
 from runctl.screens.desk import Desk
-from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, since_start, waste_line, waste_rows
+from runctl.screens.money_view import (
+    act_keys,
+    budget_cell,
+    burn_plot,
+    figure_pieces,
+    since_start,
+    waste_line,
+    waste_rows,
+)
 from runctl.screens.noun import Noun, Resource
 from runctl.screens.view import NO_FILTER, Choice
 from runctl.store.costs import cost_items, is_waste
@@ -229,6 +237,18 @@ class CostScreen(FleetScreen[Any]):
         if isinstance(row, CostItem) and (more := waste_rows(row, self._waste, self.context.now)):
             made.append(Section("Waste", tuple(row_of(key, cell) for key, cell in more)))
         return made
+
+    def _specs(self) -> tuple[Spec[Any], ...]:
+        """The columns; beside single items the key that ends their waste."""
+        specs = super()._specs()
+        if self._by:
+            return specs
+        keys = act_keys(self._waste, self.desk.keymap)
+        key: Spec[CostItem] = Spec(
+            "", "KEY", 3, lambda i, _: plain(keys.get((str(i.kind), i.region, i.id), ""), "accent"), keep=55
+        )
+        at = next(n for n, spec in enumerate(specs) if spec.name == "reason") + 1
+        return (*specs[:at], key, *specs[at:]) if keys else specs
 
     def action_span(self) -> None:
         """The last day, or the last week."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from runctl.format import clean_text, format_duration, format_usd, format_usd_short
+from runctl.keymap import Keymap, key_label
 from runctl.models.cost import CostItem, CostKind
 from runctl.models.instance import Market
 from runctl.models.spent import BurnPoint, Spent
@@ -20,12 +21,12 @@ from runctl.widgets.curve import Curve, Series, nice_ceiling
 from runctl.widgets.line import Piece
 from runctl.widgets.money_strip import at_least, burn_words
 
-#: What each rule of waste asks for: the action's id in the keymap.
+#: The action that ends each rule of waste, by its id in the keymap; a machine is stopped before it is ended.
 ACTS = {
-    "idle": "instances.stop",
-    "expired": "instances.stop",
+    "idle": "list.menu",
+    "expired": "list.menu",
     "unattached": "list.delete",
-    "stopped-machine": "list.delete",
+    "stopped-machine": "list.menu",
     "old-snapshot": "list.delete",
     "unassociated": "list.delete",
 }
@@ -156,6 +157,12 @@ def budget_cell(line: BudgetLine, signs: Glyphs) -> Cell:
         (f" {percent:>4} %  {format_usd_short(line.spent_usd)} of {format_usd_short(line.limit_usd)}{end}", ""),
         (why, "warn"),
     )
+
+
+def act_keys(found: Iterable[Waste], keymap: Keymap) -> dict[tuple[str, str, str], str]:
+    """The key that acts on each wasted thing, by (kind, region, id); none in read-only mode."""
+    keys = {rule: key_label(a.keys[0]) for rule, name in ACTS.items() if (a := keymap.get(name)) is not None}
+    return {(str(w.kind), w.region, w.id): keys[w.rule] for w in found if w.rule in keys}
 
 
 def waste_rows(item: CostItem, found: Iterable[Waste], now: datetime) -> tuple[tuple[str, Cell], ...]:

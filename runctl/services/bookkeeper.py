@@ -14,8 +14,10 @@ from runctl.events import Event, SpentCounted
 if TYPE_CHECKING:  # SQLite is loaded in the thread: the first paint does not wait for it
     from runctl.services.recorder import Recorder
 
-#: The sums are read again at most this often, seconds; writing is not held up.
+#: The sums are read again at most this often, seconds; writing is not held up. At first, until every region has been
+#: seen, more often: somebody waits for the first figure.
 COUNT_EVERY_S: Final = 5.0
+COUNT_FIRST_S: Final = 0.5
 #: Seconds the end of the dashboard waits for what is still to be written.
 LAST_S: Final = 0.5
 
@@ -55,29 +57,31 @@ class Bookkeeper:
         from runctl.services.recorder import Recorder
 
         recorder = Recorder(self._path, self._clock)
-        changed, counted_at = False, -COUNT_EVERY_S
+        changed, due = False, 0.0
         while True:
-            event = self._next(self._monotonic() - counted_at if changed else None)
+            event = self._next(due if changed else None)
             if event is None:
                 break
             if not isinstance(event, _Quiet):
                 changed |= recorder.take(event)
-            if changed and self._inbox.empty() and self._monotonic() - counted_at >= COUNT_EVERY_S:
-                changed, counted_at = False, self._monotonic()
-                self._count(recorder)
+            if changed and self._inbox.empty() and self._monotonic() >= due:
+                whole = self._count(recorder)
+                changed, due = False, self._monotonic() + (COUNT_EVERY_S if whole else COUNT_FIRST_S)
         recorder.close()
 
-    def _next(self, since_s: float | None) -> Event | _Quiet | None:
+    def _next(self, due: float | None) -> Event | _Quiet | None:
         """The next event; after a change, silence until the sums are due is an event too."""
         try:
-            return self._inbox.get(timeout=None if since_s is None else max(0.05, COUNT_EVERY_S - since_s))
+            return self._inbox.get(timeout=None if due is None else max(0.05, due - self._monotonic()))
         except queue.Empty:
             return _QUIET
 
-    def _count(self, recorder: Recorder) -> None:
+    def _count(self, recorder: Recorder) -> bool:
+        """Publish the sums; whether every region has been observed."""
         spent = recorder.spent(self._clock.now())
         if spent is not None and recorder.scope is not None:
             self._publish(SpentCounted(recorder.scope, recorder.account, spent))
+        return spent is not None and spent.since is not None
 
 
 class _Quiet:
