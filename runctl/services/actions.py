@@ -233,6 +233,8 @@ class Actions:
         self._close(earlier, "unknown", "runctl ended before an answer came")
         if row.repeatable:
             return None
+        if earlier.outcome == "done":
+            return ItemResult(item, Outcome.DONE, reason="done before runctl ended", inverse=earlier.inverse)
         said = f"it may have been done already: no answer came; look, then {item.verb} it anew"
         return ItemResult(item, Outcome.FAILED, reason=said, exit_class=2)
 
@@ -264,9 +266,12 @@ class Actions:
 
 
 def _cut_off(journal: Journal, plan: Plan) -> dict[str, Entry]:
-    """What an earlier run of a plan sent without learning what came of it, by resource; the last word counts."""
+    """What an earlier run of a plan sent and the plan does not know the end of, by resource; the last word counts.
+
+    A call may be `done` in the journal and not in the plan: the process was killed between the two.
+    """
     last = {e.resource: e for e in journal.entries() if e.plan == plan.id} if plan.results else {}
-    return {resource: e for resource, e in last.items() if e.outcome in (OPEN, "unknown")}
+    return {resource: e for resource, e in last.items() if e.outcome in (OPEN, "unknown", "done")}
 
 
 def _grouped(resources: Iterable[Resource]) -> dict[tuple[Kind, str], list[Resource]]:

@@ -180,6 +180,16 @@ def _comes_again(task: Task, request_id: str) -> bool:
     return any(r.get("Type") == "persistent" for r in answer.get("SpotInstanceRequests") or ())
 
 
+def _told_shell(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
+    return Told(tell_machine(live, now))
+
+
+def _no_call(task: Task) -> Done:
+    """A shell is a program on this computer; it is judged here like everything else and started by whoever asked."""
+    del task
+    return Done()
+
+
 def command(verb: str, item: PlanItem) -> str:
     """The command line that does a verb to the same machine."""
     return f"runctl instances {verb} {item.id} --region {item.region}"
@@ -202,4 +212,5 @@ ROWS = (
     Row(Verb.STOP, Kind.INSTANCE, read_machines, _call("StopInstances"), _told_stop, inverse=_undo_stop),
     Row(Verb.REBOOT, Kind.INSTANCE, read_machines, _call("RebootInstances"), _told_reboot, repeatable=False),
     Row(Verb.TERMINATE, Kind.INSTANCE, read_with_disks, _terminate, _told_terminate, gone_is_done=True),
+    Row(Verb.SHELL, Kind.INSTANCE, read_machines, _no_call, _told_shell),
 )  # fmt: skip
