@@ -100,15 +100,15 @@ def possible(made: Made, verb: Verb) -> bool:
 
 def protect(cloud: DemoCloud, identifier: str) -> None:
     """As somebody else does it, behind our back."""
-    import botocore.session
-
-    client = _client(cloud.endpoint_url, botocore.session.Session())
+    client = _client(cloud.endpoint_url)
     client.create_tags(Resources=[identifier], Tags=[{"Key": "runctl:protected", "Value": "true"}])
 
 
 @cache
-def _client(url: str, session: Any) -> Any:
-    return session.create_client("ec2", EAST, endpoint_url=url)
+def _client(url: str) -> Any:
+    import botocore.session
+
+    return botocore.session.Session().create_client("ec2", EAST, endpoint_url=url)
 
 
 @pytest.mark.timeout(60 + CASES * 10)
