@@ -91,6 +91,27 @@ def region_list(text: str) -> tuple[str, ...]:
     return ("all",) if "all" in names else names
 
 
+def size_gib(text: str) -> int:
+    """Whole GiB of "100", "100GiB" or "2TiB".
+
+    Raises:
+        argparse.ArgumentTypeError: not a size, or not a whole number of GiB.
+    """
+    digits = text.strip().lower()
+    factor = 1
+    for unit, value in (("tib", 1024), ("gib", 1), ("t", 1024), ("g", 1)):
+        if digits.endswith(unit):
+            digits, factor = digits.removesuffix(unit), value
+            break
+    try:
+        size = float(digits) * factor
+    except ValueError:
+        size = 0.0
+    if size < 1 or size != int(size):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write 100, 100GiB or 2TiB")
+    return int(size)
+
+
 def duration(text: str) -> float:
     """Seconds, more than none.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from runctl.cli import arguments, envelope, fleet, listing, nouns, output, verbs
+from runctl.cli import arguments, envelope, fleet, listing, nouns, output, verbs, volume_verbs
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
@@ -78,4 +78,5 @@ VERBS = {
     "show": verbs.show_verb("volumes", "ID", "runctl volumes show vol-0123456789abcdef0", kind="volume"),
     "snapshots": Verb(_configure, _snapshots, ("runctl volumes snapshots --sort size_gib --limit 10",)),
     "advise": ADVISE,
+    **volume_verbs.VERBS,
 }
