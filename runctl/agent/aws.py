@@ -57,7 +57,7 @@ class Metadata:
             self._address.hostname or "", self._address.port or 80, timeout=self._timeout
         )
         try:
-            connection.request(method, path, headers=dict(headers))
+            connection.request(method, self._address.path.rstrip("/") + path, headers=dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read().decode("utf-8", "replace")
         finally:

@@ -26,7 +26,7 @@ mkdir -p "$RUN" || exit 1
 if ! mkdir "$RUN/started" 2>/dev/null; then echo "runctl: attempt {attempt} was started already"; exit 0; fi
 give_up() {{
     echo "runctl: $1" >&2
-    if [ -w /dev/console ]; then echo "runctl: $1" >/dev/console; fi
+    if [ -w /dev/console ] && [ -z "${{RUNCTL_SANDBOX:-}}" ]; then echo "runctl: $1" >/dev/console; fi
     {power_off}
     exit 1
 }}

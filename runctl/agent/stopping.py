@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import signal
 import threading
 import time
@@ -101,10 +102,11 @@ class Stopping:
             return
         grace = parts.limits.grace_s
         if stop.reason == "spot-notice":
-            self.deadline = now + NOTICE_S - MARGIN_S
+            left = self._left()
+            self.deadline = now + left - min(MARGIN_S, left / 4)
             rate, waiting = parts.checkpoints.bytes_per_s, parts.checkpoints.pending_bytes
             upload = waiting / rate if rate else 20.0
-            grace = min(grace, max(10.0, NOTICE_S - MARGIN_S - min(upload, 60.0) - 10.0))
+            grace = min(grace, max(left / 4, self.deadline - now - min(upload + 5.0, left / 2)))
         elif stop.reason == "shutdown":
             self.deadline, grace = now + _SHUTDOWN_S, min(grace, _SHUTDOWN_GRACE_S)
         handles = command.handles_term() if command is not None else True
@@ -115,6 +117,15 @@ class Stopping:
         parts.reporter.phase("CANCELLING", stop.reason)
         with contextlib.suppress(OSError), open(parts.places.stop_file, "w", encoding="utf-8") as file:
             file.write(stop.reason + "\n")
+
+    def _left(self) -> float:
+        """Seconds until EC2 takes the machine, by the notice; two minutes at most, and where it names no time."""
+        text = str((self.parts.reporter.state.get("notice") or {}).get("time") or "")
+        try:
+            at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        except ValueError:
+            return NOTICE_S
+        return min(NOTICE_S, max(1.0, at - time.time()))
 
     def pursue(self, command: Command) -> None:
         """Send the signals when their time has come."""

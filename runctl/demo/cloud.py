@@ -36,6 +36,12 @@ def client_environment(endpoint_url: str, region: str = "us-east-1", *, key: str
     }
 
 
+def machine_environment(endpoint_url: str) -> dict[str, str]:
+    """The same for what runs on a machine: it has no keys of its own, its role's come from the metadata service."""
+    mine = client_environment(endpoint_url)
+    return {k: v for k, v in mine.items() if "KEY" not in k and k != "AWS_EC2_METADATA_DISABLED"}
+
+
 #: Variables that would lead a client elsewhere; whoever applies `client_environment` removes them.
 MISLEADING = (
     "AWS_PROFILE",
@@ -175,6 +181,10 @@ class DemoCloud:
     def interrupt(self, instance_id: str, region: str = "us-east-1", notice_s: float = 120.0) -> None:
         """Announce a spot interruption; it comes `notice_s` demo seconds later."""
         self.control.post("interrupt", region=region, instance_id=instance_id, notice_s=notice_s)
+
+    def rebalance(self, instance_id: str, region: str = "us-east-1") -> None:
+        """Recommend to leave a spot machine."""
+        self.control.post("rebalance", region=region, instance_id=instance_id)
 
     def skew(self, seconds: float) -> None:
         """Let the cloud's `Date` headers be ahead by `seconds`."""

@@ -92,6 +92,12 @@ def _interrupt(edge: Edge, body: dict[str, Any]) -> Any:
     return {}
 
 
+def _rebalance(edge: Edge, body: dict[str, Any]) -> Any:
+    with edge.world.lock:
+        spot.recommend_rebalance(edge.world, body["region"], body["instance_id"])
+    return {}
+
+
 def _skew(edge: Edge, body: dict[str, Any]) -> Any:
     edge.skew_s = float(body["seconds"])
     return {}
@@ -119,6 +125,7 @@ _ROUTES: dict[str, Callable[[Edge, dict[str, Any]], Any]] = {
     "calls": _calls,
     "faults": _faults,
     "interrupt": _interrupt,
+    "rebalance": _rebalance,
     "skew": _skew,
     "quota": _quota,
     "timings": _timings,

@@ -23,6 +23,7 @@ from runctl.demo import control_routes
 from runctl.demo.cloud import READS
 from runctl.demo.faults import Fault, FaultRules, error_reply, protocol_of, reply_of
 from runctl.demo.gateway.calls import AwsError
+from runctl.demo.imds_address import PREFIX as IMDS
 from runctl.demo.requests import Target, identify, named_in
 from runctl.demo.world import World
 
@@ -58,6 +59,8 @@ class Edge:
         if _from_a_browser(environ):
             return _send(error_reply("s3", 403, "AccessDenied", "browsers are not served"), start_response)
         path = environ.get("PATH_INFO", "")
+        if path.startswith(IMDS):
+            return self._metadata(environ, path, start_response)
         if path.startswith(PREFIX):
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             return self._control(path.removeprefix(PREFIX), body, start_response)
@@ -76,6 +79,15 @@ class Edge:
         if fault is not None and fault.kind == "stall":
             return self._keep_back(fault, reply, environ)
         return _cut(reply, environ) if fault else reply
+
+    def _metadata(self, environ: dict[str, Any], path: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """A machine asks about itself."""
+        from runctl.demo import imds
+
+        reply = imds.answer(self.world, environ["REQUEST_METHOD"], path, environ)
+        body = reply.text.encode()
+        start_response(f"{reply.status} -", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
 
     def _peek(self, environ: dict[str, Any]) -> bytes:
         """The body of a small request, put back for moto; S3's bodies are read by moto alone (they may be huge)."""
@@ -96,6 +108,8 @@ class Edge:
         """What the cloud says; what it cannot do becomes an AWS error in the protocol of the request."""
         try:
             if target.service == "s3":
+                with self.world.lock:  # whoever follows a job by its record alone sees machines start, too
+                    self.world.settle()
                 # moto's S3 guards itself; a long upload must not keep the rest waiting.
                 return self._cloud(environ, start_response)
             with self.world.lock:

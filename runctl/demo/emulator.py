@@ -65,6 +65,7 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
 
     from runctl.demo.gateway import (
         OPERATION_MODULES,
+        boot,
         calls,
         commands,
         launch,
@@ -84,6 +85,7 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     launch.use_faults(faults)
     TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))
     TimedInstance.watchers.append(lambda instance, state: commands.on_state(world.sandboxes, instance.id, state))
+    TimedInstance.watchers.append(lambda instance, state: boot.on_state(world.sandboxes, instance, state))
     calls.install(world, {"ec2": EC2Response, "ssm": SimpleSystemManagerResponse, "sts": TokenResponse})
 
     def create(service: Any) -> Any:

@@ -1,7 +1,9 @@
-"""What really runs on a machine of the embedded cloud: shell scripts, in a directory of its own on this computer.
+"""What really runs on a machine of the embedded cloud: user data and shell scripts, in a directory of its own here.
 
 A sandbox keeps things apart, it does not lock them in: scripts run as the user who started the cloud. That is why only
-requests with the key that this cloud gave out may start one (`gateway/commands.py`), and only over loopback.
+requests with the key that this cloud gave out may start one (`gateway/commands.py`, `gateway/launch.py`), and only over
+loopback. A machine is its directory and every process that bears its mark; both end with the machine, and all of them
+with the cloud, however that ends (`processes.py`).
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from runctl.demo import processes
 
 #: Stands before everything else in a machine's PATH: `shutdown` and its like end the machine, never this computer.
 PROGRAMS = Path(__file__).with_name("bin")
@@ -36,23 +41,56 @@ class Sandboxes:
     """Directories and processes of all machines.
 
     Args:
-        environment: AWS variables for the scripts: this cloud's own.
+        environment: AWS variables for the scripts: this cloud's own, without keys.
+        metadata: address of a machine's metadata service, by region and id.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], metadata: Callable[[str, str], str] = lambda _region, _id: ""
+    ) -> None:
         self._environment = dict(environment)
+        self._metadata = metadata
         self._lock = threading.Lock()
         self._root: Path | None = None
+        self._sexton: subprocess.Popen[bytes] | None = None
         self._running: dict[str, dict[str, subprocess.Popen[str]]] = {}
+        self._boots: dict[str, subprocess.Popen[bytes]] = {}
 
     def directory(self, instance_id: str) -> Path:
         """Where a machine's scripts start: its whole file system, as far as they should care."""
         with self._lock:
             if self._root is None:
                 self._root = Path(tempfile.mkdtemp(prefix="runctl-demo-machines-"))
+                self._sexton = _start_sexton(self._root)
             home = self._root / instance_id
         home.mkdir(exist_ok=True)
         return home
+
+    def boot(self, instance_id: str, user_data: bytes, *, region: str) -> None:
+        """Run user data that is a script, once in a machine's life, in the background, as cloud-init does.
+
+        Its output is in `console.log` of the machine's directory.
+        """
+        home = self.directory(instance_id)
+        script = home / "var/lib/cloud/instance/user-data.txt"
+        if script.exists():
+            return
+        script.parent.mkdir(parents=True)
+        script.write_bytes(user_data)
+        script.chmod(0o700)
+        if not user_data.startswith(b"#!"):
+            return
+        with (home / "console.log").open("ab") as console:
+            boot = self._boots[instance_id] = subprocess.Popen(
+                [str(script)],
+                cwd=home,
+                env=self._environment_of(instance_id, home, region),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        threading.Thread(target=boot.wait, name="user-data", daemon=True).start()  # no zombie stays
 
     def run(
         self,
@@ -108,9 +146,19 @@ class Sandboxes:
         return Outcome(process.returncode, stdout, stderr, timed_out)
 
     def _environment_of(self, instance_id: str, home: Path, region: str) -> dict[str, str]:
-        plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-        here = {"HOME": str(home), "TMPDIR": str(home), "INSTANCE_ID": instance_id, "RUNCTL_MACHINE_ROOT": str(home)}
-        here["PATH"] = f"{PROGRAMS}{os.pathsep}{plain.get('PATH', os.defpath)}"
+        plain = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
+        here = {
+            "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "INSTANCE_ID": instance_id,
+            processes.MARK: str(home),
+            "RUNCTL_SANDBOX": "1",
+            "RUNCTL_HOME": str(home / "var/lib/runctl"),
+        }
+        address = self._metadata(region, instance_id)
+        if address:
+            here["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = address
         return plain | self._environment | here | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
     def cancel(self, instance_id: str, run_id: str) -> bool:
@@ -124,12 +172,22 @@ class Sandboxes:
     def end(self, instance_id: str, number: signal.Signals) -> None:
         """Signal everything that runs on a machine: TERM while it shuts down, KILL when it is off."""
         with self._lock:
-            processes = list(self._running.get(instance_id, {}).values())
-            home = self._root / instance_id if self._root is not None else None
-        for process in processes:
+            root = self._root
+            scripts = list(self._running.get(instance_id, {}).values())
+        if root is None or not (root / instance_id).is_dir():
+            return
+        for process in scripts:
             _signal(process, number)
-        if number == signal.SIGKILL and home is not None:
-            _end_left(home)
+        processes.end(str(root / instance_id), number)
+        if number == signal.SIGKILL and instance_id in self._boots:
+            self._boots.pop(instance_id).wait()
+
+    def remove(self, instance_id: str) -> None:
+        """A terminated machine's disk is gone."""
+        with self._lock:
+            root = self._root
+        if root is not None:
+            shutil.rmtree(root / instance_id, ignore_errors=True)
 
     def powered_off(self) -> list[str]:
         """Machines that have shut themselves down since this was asked last."""
@@ -145,24 +203,33 @@ class Sandboxes:
     def clear(self) -> None:
         """Kill everything and remove all directories."""
         with self._lock:
-            machines, root = list(self._running), self._root
-            self._root = None
-        for instance_id in machines:
-            self.end(instance_id, signal.SIGKILL)
+            root, self._root = self._root, None
+            scripts = [p for runs in self._running.values() for p in runs.values()]
+            sexton, self._sexton = self._sexton, None
+        for process in scripts:
+            _signal(process, signal.SIGKILL)
         if root is not None:
-            _end_left(root)
-            shutil.rmtree(root, ignore_errors=True)
+            processes.bury(str(root))
+        for boot in self._boots.values():
+            boot.wait()
+        self._boots.clear()
+        if sexton is not None and sexton.stdin is not None:
+            sexton.stdin.close()
+            sexton.wait()
+
+
+def _start_sexton(root: Path) -> subprocess.Popen[bytes]:
+    """A process that cleans up after us even when we are killed: its input ends with us."""
+    return subprocess.Popen(
+        [sys.executable, "-ES", str(Path(processes.__file__)), str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        close_fds=True,
+    )
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-
-
-def _end_left(home: Path) -> None:
-    """Kill what a script has left behind it on a machine (`nohup`, `setsid`): found by its environment, on Linux."""
-    mark = f"RUNCTL_MACHINE_ROOT={home}".encode()
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError, ValueError):
-            if any(word == mark or word.startswith(mark + b"/") for word in entry.read_bytes().split(b"\0")):
-                os.kill(int(entry.parent.name), signal.SIGKILL)

@@ -22,7 +22,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runctl.demo.cloud import READY, DemoCloud, client_environment
+from runctl.demo.cloud import READY, DemoCloud, machine_environment
+from runctl.demo.imds_address import metadata_address
 from runctl.demo.machine import Sandboxes
 from runctl.errors import InputError
 
@@ -165,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     listener, key = socket.socket(fileno=arguments.fd), os.environ.pop(_KEY, "")
     address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
-    sandboxes = Sandboxes(client_environment(address, key=key))
+    sandboxes = Sandboxes(machine_environment(address), lambda region, at: metadata_address(address, key, region, at))
     _end_with_parent(sandboxes)
     server = _serve(arguments, listener, key, sandboxes)
     os.write(1, READY)

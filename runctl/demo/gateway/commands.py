@@ -138,6 +138,8 @@ def on_state(sandboxes: Sandboxes, instance_id: str, state: str) -> None:
         sandboxes.end(instance_id, signal.SIGTERM)
     elif state in ("stopped", "terminated"):
         sandboxes.end(instance_id, signal.SIGKILL)
+        if state == "terminated":
+            sandboxes.remove(instance_id)
 
 
 def _command_item(command: Command) -> dict[str, Any]:

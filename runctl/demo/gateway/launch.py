@@ -171,6 +171,7 @@ def _launch(call: Call, image: str, zone: str, count: int) -> Any:
         params.setdefault("Placement", {})["AvailabilityZone"] = zone
     reservation: Any = _moto_run(call.response).result
     for instance in reservation.instances:
+        instance.trusted = bool(call.world.key) and call.response.access_key == call.world.key
         _complete(call, instance, _market(call))
     return reservation
 

@@ -33,6 +33,11 @@ class TimedInstance(Instance):
         self._asked = {d["DeviceName"]: d.get("Ebs", {}) for d in kwargs.get("block_device_mappings") or ()}
         self.virtualization_type = "hvm"
         self._epoch = 0
+        #: Moments on the agenda's clock (`World.elapsed`) that the metadata service tells of.
+        self.interruption_elapsed: float | None = None
+        self.rebalance_elapsed: float | None = None
+        #: Whether its user data runs: only for launches with the key that this cloud has given out.
+        self.trusted = False
         self.running_since: float | None = None
         self.launch_time = self.world.now().replace(tzinfo=None, microsecond=0)
         index_of(self.ec2_backend)[self.id] = self

@@ -173,7 +173,7 @@ def interrupt(world: World, region: str, instance_id: str, *, notice_s: float = 
     instance = ec2_of(region, ACCOUNT).get_instance_by_id(instance_id)
     if instance is None or not instance.spot:
         raise KeyError(f"{instance_id} is not a spot machine in {region}")
-    instance.interruption_at = world.now() + timedelta(seconds=notice_s)
+    instance.interruption_elapsed = world.elapsed + notice_s
     mark(world, instance.spot, "active", "marked-for-termination", "Your instance is marked for termination.")
 
     def end() -> None:
@@ -182,6 +182,18 @@ def interrupt(world: World, region: str, instance_id: str, *, notice_s: float = 
             instance.interrupt()
 
     world.schedule(notice_s, end)
+
+
+def recommend_rebalance(world: World, region: str, instance_id: str) -> None:
+    """Tell a spot machine that it is likely to be taken soon.
+
+    Raises:
+        KeyError: no such spot machine in that region.
+    """
+    instance = ec2_of(region, ACCOUNT).get_instance_by_id(instance_id)
+    if instance is None or not instance.spot:
+        raise KeyError(f"{instance_id} is not a spot machine in {region}")
+    instance.rebalance_elapsed = world.elapsed
 
 
 def on_state(world: World, instance: Any, state: str) -> None:
