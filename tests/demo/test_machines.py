@@ -221,6 +221,7 @@ def test_an_interrupted_job_saves_itself_and_continues_on_the_next_machine(here:
     assert job.json("notice.json")["kind"] == "spot"  # type: ignore[index]
     saved = record.newest_complete(job.index())
     assert saved is not None
+    assert saved["step"] is not None
     assert saved["step"] == end["step"]
     here.advance(130)
     assert state_of(boto3.client("ec2"), machine) in ("shutting-down", "terminated")
