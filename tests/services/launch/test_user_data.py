@@ -87,8 +87,9 @@ def test_it_ends_when_its_time_is_over(machine: Machine) -> None:
 
 
 def test_it_does_not_end_before_and_a_later_time_counts(machine: Machine) -> None:
-    assert machine.run(user_data("", now() + LATER)).returncode == 0
-    assert (machine.root / "var/lib/runctl/expires").read_text().strip() == str(int((now() + LATER).timestamp()))
+    ends = now() + LATER
+    assert machine.run(user_data("", ends)).returncode == 0
+    assert (machine.root / "var/lib/runctl/expires").read_text().strip() == str(int(ends.timestamp()))
     moved = machine.run(timer_script(now() + 2 * LATER))
     assert (moved.returncode, moved.stderr) == (0, "")
     loop = (machine.root / "var/lib/runctl/ttl.pid").read_text()
