@@ -62,10 +62,11 @@ def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploa
     """
     backend = connect(call.settings)
     regions = regions_of(call, backend)
+    from runctl.cli.jobs_connect import job_lookup
     from runctl.services.aws.door import open_actions
-    from runctl.services.verbs.row import no_job_known
 
-    door = open_actions(backend, call.settings, call.clock, regions, jobs=jobs or no_job_known, uploads=uploads)
+    known = jobs or job_lookup(call)
+    door = open_actions(backend, call.settings, call.clock, regions, jobs=known, uploads=uploads)
     settle_open_launches(call, door.ground)
     return door
 

@@ -33,11 +33,13 @@ class Verb(NamedTuple):
         configure: adds the verb's own options and arguments.
         run: does it; returns the exit code.
         examples: command lines for the help text.
+        takes_rest: what stands behind `--` belongs to somebody else and arrives as `args.rest`.
     """
 
     configure: Callable[[Parser], None]
     run: Callable[[Namespace], int]
     examples: tuple[str, ...] = ()
+    takes_rest: bool = False
 
 
 class Command(NamedTuple):
@@ -55,10 +57,10 @@ class _Terminated(BaseException):
 def run(argv: list[str]) -> int:
     """Run a command line; returns its exit code. Nothing but `SystemExit` from --help leaves this function."""
     _catch_terminate()
-    debug = "--debug" in argv or bool(os.environ.get("RUNCTL_DEBUG"))
+    debug = "--debug" in _own(argv) or bool(os.environ.get("RUNCTL_DEBUG"))
     try:
         command = resolve(argv)
-        code = command.verb.run(parser_of(command).parse(command.args))
+        code = command.verb.run(_parsed(command))
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -70,6 +72,17 @@ def run(argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  # the last handler: one line and a file instead of a traceback
         code = _failed(error, debug=debug)
     return code
+
+
+def _parsed(command: Command) -> Namespace:
+    """The arguments; behind `--` nothing is looked at where the verb takes the rest."""
+    args, rest = command.args, list[str]()
+    if command.verb.takes_rest and "--" in args:
+        at = args.index("--")
+        args, rest = args[:at], args[at + 1 :]
+    found = parser_of(command).parse(args)
+    found.rest = rest
+    return found
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
@@ -92,7 +105,7 @@ def resolve(argv: list[str]) -> Command:
     if argv[:1] == ["help"]:  # what git, kubectl and aws users type first
         argv = [*argv[1:], "--help"]
     places = _word_places(argv)
-    if _ONCE & set(argv) or not places:
+    if _ONCE & set(_own(argv)) or not places:
         module = import_module("runctl.cli.once")
         return Command("runctl", module.VERB, argv)
     noun_name = argv[places[0]]
@@ -117,6 +130,11 @@ def _with_verb(argv: list[str], places: list[int], noun_name: str, noun: Noun) -
 
         raise InputError(f"runctl {noun_name}: a verb is missing", allowed=", ".join(noun.verbs))
     return Command(f"runctl {noun_name} {noun.default}", _verbs(noun)[noun.default], _without(argv, places[:1]))
+
+
+def _own(argv: list[str]) -> list[str]:
+    """The words before `--`: those behind it may be another program's."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _verbs(noun: Noun) -> Mapping[str, Verb]:

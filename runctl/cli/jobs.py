@@ -1,10 +1,22 @@
-"""`runctl jobs`: what the tags of machines tell of jobs."""
+"""`runctl jobs`."""
 
 from __future__ import annotations
 
-from runctl.cli.verbs import list_verb, show_verb
+from runctl.cli.jobs_change import ADOPT, RESUME, RETRY, STOP
+from runctl.cli.jobs_checkpoints import CHECKPOINTS
+from runctl.cli.jobs_list import LIST
+from runctl.cli.jobs_read import LOGS, METRICS, SHOW
+from runctl.cli.jobs_submit import SUBMIT
 
 VERBS = {
-    "list": list_verb("jobs", "runctl jobs list --filter state:RUNNING -o json"),
-    "show": show_verb("jobs", "ID", "runctl jobs show llama-7b"),
+    "list": LIST,
+    "show": SHOW,
+    "submit": SUBMIT,
+    "logs": LOGS,
+    "metrics": METRICS,
+    "stop": STOP,
+    "resume": RESUME,
+    "retry": RETRY,
+    "adopt": ADOPT,
+    "checkpoints": CHECKPOINTS,
 }

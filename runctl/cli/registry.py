@@ -52,7 +52,18 @@ NOUNS: Mapping[str, Noun] = {
     "jobs": Noun(
         "jobs",
         "training jobs",
-        {"list": "all jobs known from the tags of machines", "show": "one job in full"},
+        {
+            "list": "all jobs, from their records and from the tags of machines",
+            "show": "one job in full, also after its machine is gone",
+            "submit": "run a script on a machine of its own, or here",
+            "logs": "what it wrote, byte for byte; -f follows",
+            "metrics": "loss and whatever else it reported",
+            "stop": "let it save, upload and end",
+            "resume": "start the next attempt from a checkpoint",
+            "retry": "start the next attempt of a job that is over",
+            "adopt": "take a job over from another client",
+            "checkpoints": "list, look into, fetch and let go of checkpoints",
+        },
         "list",
     ),
     "s3": Noun(
@@ -122,6 +133,8 @@ NOUNS: Mapping[str, Noun] = {
         },
         "show",
     ),
+    "watch": _alone("watch", "recover interrupted jobs and end idle machines of finished ones, unattended"),
+    "init": _alone("init", "make what jobs need in an account: bucket, role, instance profile"),
     "info": _alone("info", "versions, paths and settings, secrets masked: for a bug report"),
     "doctor": _alone("doctor", "check credentials, permissions, clock, terminal and programs"),
     "completion": _alone("completion", "print the completion script of a shell"),

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     SNAPSHOT = "snapshot"
     ADDRESS = "address"
     UPLOAD = "upload"
+    ACCOUNT = "account"
 
 
 class Verb(StrEnum):
@@ -42,6 +43,7 @@ class Verb(StrEnum):
     DELETE = "delete"
     RELEASE = "release"
     ABORT = "abort"
+    SET_UP = "set-up"
 
 
 #: Verbs that nothing brings back: they are typed, never only confirmed.

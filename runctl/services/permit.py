@@ -41,6 +41,17 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
     Verb.DELETE: frozenset({"ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:DetachVolume"}),
     Verb.RELEASE: frozenset({"ec2:ReleaseAddress"}),
     Verb.ABORT: frozenset({"s3:AbortMultipartUpload"}),
+    Verb.SET_UP: frozenset(
+        {
+            "s3:CreateBucket",
+            "s3:PutPublicAccessBlock",
+            "s3:PutBucketLifecycleConfiguration",
+            "iam:CreateRole",
+            "iam:PutRolePolicy",
+            "iam:CreateInstanceProfile",
+            "iam:AddRoleToInstanceProfile",
+        }
+    ),
 }
 #: Parameters that say to what a change is done.
 _TARGETS = (

@@ -30,7 +30,7 @@ DESTRUCTIVE = frozenset(
 ALLOWED_WHEN_PROTECTED = frozenset(
     {
         Verb.LAUNCH, Verb.START, Verb.EXTEND, Verb.TAG, Verb.ADOPT, Verb.SHELL, Verb.CREATE, Verb.RESTORE, Verb.ATTACH,
-        Verb.SNAPSHOT, Verb.PROBE,
+        Verb.SNAPSHOT, Verb.PROBE, Verb.SET_UP,
     }
 )  # fmt: skip
 #: What the tag `runctl:protected` (or important, persistent) still allows on the resource that carries it. Changing

@@ -1,4 +1,4 @@
-"""Jobs as the command line and the dashboard use them: find, look, submit, stop, go on, recover, tidy up.
+"""Jobs as the command line and the dashboard use them: find, look, stop, go on. `recover` is what is done unattended.
 
 jobs = Jobs(stores={"ec2": bucket, "local": directory}, watchers={...}, providers={...}, clock=clock, owner="ana")
 looked = jobs.look(jobs.find("vit-small"))
@@ -7,22 +7,21 @@ jobs.stop(looked, "asked by ana")
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runctl.clock import Clock
-from runctl.errors import CloudError, InputError, RunctlError
+from runctl.errors import InputError, RunctlError
 from runctl.models import record
 from runctl.models.instance import Instance
-from runctl.models.record import Control, Exit, Spec
+from runctl.models.record import Control, Spec
 from runctl.services.case import JobFacts
-from runctl.services.jobs import attempts, look, retry
+from runctl.services.jobs import attempts, look
 from runctl.services.jobs.attempts import Order
 from runctl.services.jobs.look import Look
 from runctl.services.jobs.providers import Provider, Started, Watcher
 from runctl.services.jobs.record import JobRecord, job_ids, writer_name
-from runctl.services.jobs.retry import BACKOFF_S, Decision
-from runctl.services.jobs.seen import Action, Outcome
+from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.stores import Store
 from runctl.services.verbs.row import JobLookup
 
@@ -37,16 +36,6 @@ class Found:
     record: JobRecord
     spec: Spec
     provider: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What was done about a job: a word ("recovered", "cleaned-up", "relaunched", "none") and a sentence."""
-
-    job: str
-    did: str
-    message: str
-    started: Started | None = None
 
 
 @dataclass(slots=True)
@@ -188,100 +177,18 @@ class Jobs:
             chosen.get("step") if chosen else None,
             look.spent(seen),
         )
-        return attempts.begin(found.record, self._provider(found), found.spec, order)
+        return attempts.begin(found.record, self.provider(found), found.spec, order)
 
-    def adopt(self, found: Found) -> Done:
-        """Take a job over from another client: finish what it left open.
+    def provider(self, found: Found) -> Provider:
+        """What starts and ends attempts of a job.
 
         Raises:
-            ConflictError: the other client is still at it.
+            InputError: this command cannot.
         """
-        seen = self.look(found)
-        attempt = max(1, seen.seen.attempt)
-        if seen.verdict.action is Action.RELAUNCH:
-            started = attempts.repeat(found.record, self._provider(found), found.spec, attempt)
-            return Done(found.record.job, "relaunched", started.message or f"on {started.machine}", started)
-        found.record.take_lease(fence=attempt)
-        found.record.release_lease()
-        found.record.say(attempt, "adopted", f"by {self.owner or self.writer}")
-        return Done(found.record.job, "adopted", f"{seen.verdict.outcome}: {seen.verdict.reason or 'nothing is open'}")
-
-    def _provider(self, found: Found) -> Provider:
         provider = self.providers.get(found.provider)
         if provider is None:
             raise InputError(f"jobs of {found.provider} cannot be started here: {self.doubts.get(found.provider, '')}")
         return provider
-
-    # --- what is done unattended ---
-
-    def decide(self, found: Found, seen: Look) -> Decision:
-        """Whether the job gets another attempt."""
-        ends: list[Exit] = []
-        for number in range(max(1, seen.seen.attempt - 1), seen.seen.attempt + 1):
-            if (end := found.record.exit(number)) is not None:
-                ends.append(end)
-        return retry.decide(seen, found.record.index(), ends)
-
-    def reconcile(self, found: Found, *, dry_run: bool = False) -> Done:
-        """Do what the verdict allows: recover, send again, or give back a machine. UNKNOWN is left alone.
-
-        Raises:
-            ConflictError: another client is at it, which is as good.
-            RunctlError: it did not work; the next round tries again.
-        """
-        seen = self.look(found)
-        if seen.verdict.outcome is Outcome.UNKNOWN:
-            return Done(found.record.job, "none", seen.verdict.reason)
-        act = {Action.CLEAN_UP: self._tidy, Action.RELAUNCH: self._again}.get(seen.verdict.action, self._recover)
-        return act(found, seen, dry_run=dry_run)
-
-    def _recover(self, found: Found, seen: Look, *, dry_run: bool) -> Done:
-        job = found.record.job
-        decision = self.decide(found, seen)
-        if decision.attempt is None:
-            return Done(job, "none", decision.reason)
-        if decision.wait_s > 0:
-            return Done(job, "waits", f"attempt {decision.attempt} in {decision.wait_s:.0f} s: {decision.reason}")
-        if dry_run:
-            return Done(job, "would-recover", f"attempt {decision.attempt} from {decision.resume_from or 'the start'}")
-        order = Order(decision.attempt, "recover", decision.resume_from, decision.resume_step, decision.spent_usd)
-        started = attempts.begin(found.record, self._provider(found), found.spec, order)
-        return Done(job, "recovered" if not started.problem else "refused", started.message or decision.reason, started)
-
-    def _tidy(self, found: Found, seen: Look, *, dry_run: bool) -> Done:
-        at_end = str(found.spec.get("at_end") or "terminate")
-        machine = seen.machine.id if seen.machine else "its process"
-        if dry_run:
-            return Done(found.record.job, "would-clean-up", f"{machine}: {at_end}")
-        did = self._provider(found).end(found.record, seen.seen.attempt, seen.machine, at_end=at_end)
-        if did:
-            found.record.say(seen.seen.attempt, "cleaned-up", did)
-        return Done(found.record.job, "cleaned-up" if did else "none", did or "nothing is left to end")
-
-    def _again(self, found: Found, seen: Look, *, dry_run: bool) -> Done:
-        refused = seen.seen.refused or {}
-        count = int(refused.get("count") or 0)
-        wait = float(refused.get("at") or 0.0) + BACKOFF_S[min(count, len(BACKOFF_S) - 1)] - found.record.now()
-        if refused and wait > 0:
-            return Done(found.record.job, "waits", f"asks again in {wait:.0f} s: {seen.verdict.reason}")
-        if dry_run:
-            return Done(found.record.job, "would-relaunch", seen.verdict.reason)
-        started = attempts.repeat(found.record, self._provider(found), found.spec, max(1, seen.seen.attempt))
-        return Done(found.record.job, "refused" if started.problem else "relaunched", started.message, started)
-
-    def sweep(self, *, dry_run: bool = False, only: Iterable[str] | None = None) -> Iterator[Done]:
-        """Reconcile every job; what fails is told and holds up no other."""
-        wanted = None if only is None else set(only)
-        for provider, job in list(self.ids()):
-            if wanted is not None and job not in wanted:
-                continue
-            found = self.record(provider, job)
-            try:
-                yield self.reconcile(Found(found, found.spec(), provider), dry_run=dry_run)
-            except CloudError as error:
-                yield Done(job, "failed", str(error))
-            except RunctlError as error:
-                yield Done(job, "failed", error.message)
 
     def lookup(self) -> JobLookup:
         """For the policy engine: what the record says of the job on a machine."""

@@ -230,28 +230,31 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def build_job(flags: Mapping[str, Any], *, path: Path | None = None) -> Job:
+def build_job(given: Mapping[str, Any], *, path: Path | None = None, flags: Mapping[str, str] | None = None) -> Job:
     """A job of a file, if any, with the flags over it.
 
     Args:
-        flags: nested like the file; only what was given.
+        given: what the flags said, nested like the file.
         path: a `job.toml`.
+        flags: dotted name to the flag that sets it, for messages.
 
     Raises:
         InputError: a bad value or an unknown key, with the line it stands on.
     """
     data, text = read_job_file(path) if path is not None else ({}, "")
     try:
-        return Job.model_validate(merge(data, flags))
+        return Job.model_validate(merge(data, given))
     except ValidationError as error:
-        raise _explained(error, path, text, flags) from error
+        raise _explained(error, path, text, given, flags or {}) from error
 
 
-def _explained(error: ValidationError, path: Path | None, text: str, flags: Mapping[str, Any]) -> InputError:
+def _explained(
+    error: ValidationError, path: Path | None, text: str, given: Mapping[str, Any], flags: Mapping[str, str]
+) -> InputError:
     first = error.errors(include_input=False, include_url=False)[0]
     keys = tuple(str(part) for part in first["loc"] if not isinstance(part, int) and part != "[key]")
     name = ".".join(keys)
-    where = f"--{'-'.join(keys)}" if _given(flags, keys) else ""
+    where = f"--{flags.get(name, '-'.join(keys))}" if _given(given, keys) else ""
     if not where and path is not None:
         line = line_of(key_lines(text), keys) if keys else None
         where = f"{path}:{line}" if line else str(path)
@@ -266,8 +269,8 @@ def _explained(error: ValidationError, path: Path | None, text: str, flags: Mapp
     return InputError(f"{where}: {f'{name}: ' if name else ''}{message[:1].lower()}{message[1:]}")
 
 
-def _given(flags: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    here: Any = flags
+def _given(given: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    here: Any = given
     for key in keys:
         if not isinstance(here, Mapping) or key not in here:
             return False

@@ -67,6 +67,10 @@ class Store(Protocol):
         """
         ...
 
+    def fetch_part(self, key: str, start: int, length: int) -> bytes:
+        """Some bytes of an object."""
+        ...
+
     def put(self, key: str, body: bytes, *, absent: bool = False, match: str = "") -> str:
         """Write; with `absent` only where nothing is, with `match` only over that ETag. The new ETag.
 
@@ -121,6 +125,12 @@ class BucketStore:
         now = operations.http_seconds(reply.headers.get("date", "")) or self.client.clock.now().timestamp()
         modified = operations.http_seconds(reply.headers.get("last-modified", ""))
         return Blob(reply.body, reply.headers.get("etag", "").strip('"'), max(0.0, now - modified))
+
+    def fetch_part(self, key: str, start: int, length: int) -> bytes:
+        """Some bytes of an object."""
+        wanted = {"range": f"bytes={start}-{start + length - 1}"}
+        with _answers(key):
+            return self.client.call(Request("GetObject", "GET", self.bucket, key, headers=wanted)).body
 
     def put(self, key: str, body: bytes, *, absent: bool = False, match: str = "") -> str:
         """Write. A condition lost to our own first try, whose answer never came, counts as won."""
@@ -222,6 +232,15 @@ class LocalStore:
         except OSError:
             return Blob(body, etag, 0.0)
         return Blob(body, etag, max(0.0, SystemClock().now().timestamp() - modified))
+
+    def fetch_part(self, key: str, start: int, length: int) -> bytes:
+        """Some bytes of an object."""
+        try:
+            with (self.root / key).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except OSError as error:
+            raise MissingError(f"{key}: {error.strerror or error}") from error
 
     def put(self, key: str, body: bytes, *, absent: bool = False, match: str = "") -> str:
         """Write."""

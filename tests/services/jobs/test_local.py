@@ -17,6 +17,7 @@ from runctl.errors import InputError
 from runctl.models import record
 from runctl.services.jobs.follow import lines_of, read_curves, read_log, timeline
 from runctl.services.jobs.look import row_of
+from runctl.services.jobs.recover import sweep
 from runctl.services.jobs.rows import Memory, Rows
 from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.service import Jobs
@@ -126,11 +127,11 @@ def test_a_client_killed_before_the_start_is_repeated_by_the_next(jobs: Jobs, tm
     made.job.store.put(record.code_key(archive.sha256), archive.data, absent=True)
     made.job.create(made.spec)  # and here it died
     other = open_local(tmp_path / "state", "ben")
-    did = [d.did for d in other.sweep()]
+    did = [d.did for d in sweep(other)]
     assert did == ["relaunched"]
     found = other.find(made.job.job)
     assert until_over(other, found).verdict.outcome is Outcome.SUCCEEDED
-    assert [d.did for d in other.sweep()] == ["none"]
+    assert [d.did for d in sweep(other)] == ["none"]
     assert found.record.attempts() == (1,)
 
 

@@ -1,0 +1,7 @@
+"""`runctl watch`: what the dashboard does on wake, unattended, in tmux or from cron."""
+
+from __future__ import annotations
+
+from runctl.cli.jobs_change import WATCH
+
+VERBS = {"": WATCH}
