@@ -25,7 +25,7 @@ from runctl.screens.base import FleetScreen
 from runctl.screens.global_actions import GlobalActions
 from runctl.screens.pace import Pace
 from runctl.screens.view import is_signed_out
-from runctl.session import Connect, Session
+from runctl.session import Connect, OpenBoard, Session
 from runctl.terminal.clipboard import is_remote
 from runctl.terminal.system import SystemTerminal, Terminal
 
@@ -55,7 +55,7 @@ class RunctlApp(GlobalActions):
         demo: whether the cloud is the embedded one.
         terminal: clipboard, browser, programs; the real ones unless a test lends its own.
         painted: called once, after the first picture.
-        open_door: opens the door to acting; without it the dashboard only looks.
+        open_door, open_board: open the doors to acting and to moving files; without them the dashboard only looks.
     """
 
     TITLE = "runctl"
@@ -74,6 +74,7 @@ class RunctlApp(GlobalActions):
         terminal: Terminal | None = None,
         painted: Callable[[], None] = lambda: None,
         open_door: OpenDoor | None = None,
+        open_board: OpenBoard | None = None,
     ) -> None:
         super().__init__(clock, paths.state_dir())
         keymap = build_keymap(settings.keys, read_only=settings.is_read_only(settings.profile))
@@ -88,6 +89,7 @@ class RunctlApp(GlobalActions):
             cache=None if demo else paths.cache_dir(),
             ledger=paths.ledger_file(),
             open_door=open_door,
+            open_board=open_board,
         )
         self.dress(settings.ui)
         self.set_keymap(keymap.overrides)

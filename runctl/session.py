@@ -19,6 +19,8 @@ from runctl.events import Event, ListingFailed, RegionsResolved, ScopeChanged
 from runctl.keymap import Keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
+from runctl.models.transfer import Transfer
+from runctl.screens.desk import Board
 from runctl.services.backend import Backend
 from runctl.services.bookkeeper import Bookkeeper
 from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
@@ -28,6 +30,7 @@ from runctl.terminal.system import Terminal
 
 T = TypeVar("T")
 Connect = Callable[[str | None], Backend]
+OpenBoard = Callable[[], Board]
 
 #: What each screen needs fresh; the rest is asked less often.
 FOCUS: dict[str, tuple[Source, ...]] = {
@@ -53,7 +56,10 @@ class Session(Asking):
         cache: directory of the last snapshots, None to do without.
         ledger: file that keeps what has been spent, None to do without.
         open_door: opens the door to acting for a backend and regions, None where the dashboard only looks.
+        open_board: makes what moves files, None where nothing is moved.
     """
+
+    _board: Board | None
 
     def __init__(
         self,
@@ -68,8 +74,10 @@ class Session(Asking):
         cache: Path | None = None,
         ledger: Path | None = None,
         open_door: OpenDoor | None = None,
+        open_board: OpenBoard | None = None,
     ) -> None:
         super().__init__(post, open_door)
+        self._open_board, self._board = open_board, None
         self._connect = connect
         self.settings, self.clock, self.terminal, self.keymap, self.demo = settings, clock, terminal, keymap, demo
         self.store = Store()
@@ -83,6 +91,18 @@ class Session(Asking):
         self._cache = cache
         self._cached_regions: tuple[str, ...] = ()
         self._books = None if ledger is None else Bookkeeper(ledger, self._post_event, clock)
+
+    @property
+    def board(self) -> Board | None:
+        """Transfers; made, and the engine imported, when somebody first looks at S3."""
+        if self._board is None and self._open_board is not None:
+            self._board = self._open_board()
+        return self._board
+
+    @property
+    def moving(self) -> tuple[Transfer, ...]:
+        """Transfers that are not over."""
+        return tuple(t for t in self._board.transfers() if t.moving) if self._board is not None else ()
 
     @property
     def scope(self) -> int:

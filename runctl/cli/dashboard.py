@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runctl.cli.headstart import headstart
 
 if TYPE_CHECKING:
+    from runctl.config import Settings
     from runctl.services.actions import Actions
     from runctl.services.backend import Backend
+    from runctl.services.transfer.board import Board
 
 
 def run_dashboard(args: Namespace) -> int:
@@ -23,6 +26,17 @@ def run_dashboard(args: Namespace) -> int:
     """
     wish, code = _stay(args)
     return run_dashboard(Namespace(**{**vars(args), "demo": True})) if wish == "demo" and not args.demo else code
+
+
+def open_board(settings: Settings) -> Board:
+    """What moves files, with a client of its own for each transfer; called when somebody looks at S3."""
+    from runctl import paths
+    from runctl.cli.s3_client import client_for
+    from runctl.services.transfer.board import Board
+    from runctl.services.transfer.sync import Options
+
+    options = Options(state=paths.state_dir() / "transfers", cache=paths.cache_dir() / "sync")
+    return Board(partial(client_for, settings), options, read_only=settings.is_read_only(settings.profile))
 
 
 def _stay(args: Namespace) -> tuple[object, int]:
@@ -62,7 +76,8 @@ def _stay(args: Namespace) -> tuple[object, int]:
             return door
 
         app = RunctlApp(
-            call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end, open_door=open_door
-        )
+            call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end, open_door=open_door,
+            open_board=partial(open_board, call.settings),
+        )  # fmt: skip
         wish = app.run()
         return wish, app.return_code or 0

@@ -78,6 +78,10 @@ ACTIONS: tuple[Action, ...] = (
     _at("instances.stop S", "screen.stop", "stop", "Stop machines: the disks stay and bill.", weight=64, need=Need.ROW, mutates=True),
     _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.ROW, mutates=True, danger=True),
     _at("cost.span T", "screen.span", "24h/7d", "The burn of the last 24 hours, or of the last 7 days.", weight=56),
+    _at("s3.sync n", "screen.sync", "sync", "Compare two places, see what differs, then copy it.", weight=85, mutates=True),
+    _at("s3.transfers t", "screen.transfers", "transfers", "Transfers of this session: errors, pause, cancel.", weight=58),
+    _at("s3.pane tab", "screen.pane", "local", "To the other pane: this machine's files, or S3.", weight=57),
+    _at("s3.measure s", "screen.measure", "size", "List everything below the row and sum it up.", weight=44, need=Need.ROW),
     _at("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),
     # -- readers: raw view, help, errors ------------------------------------------------------------------------------
     _at("viewer.down j down", "screen.scroll(1)", "down", "One line down."),

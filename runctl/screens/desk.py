@@ -10,6 +10,7 @@ from runctl.config import Settings
 from runctl.errors import RunctlError
 from runctl.keymap import Keymap
 from runctl.models.plan import ItemResult, Plan
+from runctl.models.transfer import SyncPreview, Transfer
 from runctl.services.backend import Backend
 from runctl.terminal.system import Terminal
 
@@ -24,6 +25,49 @@ class Question(Protocol):
 
     def cancel(self) -> None:
         """Nobody waits for it any longer."""
+        ...
+
+
+class Board(Protocol):
+    """The transfers of this session; `preview` and `size` take as long as S3 takes and are called off the UI's thread.
+
+    They go on whatever screen is looked at.
+    """
+
+    def preview(self, profile: str | None, source: str, target: str, *, delete: bool) -> SyncPreview:
+        """Compare, and move nothing.
+
+        Raises:
+            RunctlError: ends that cannot be synchronised, or S3 could not be listed.
+        """
+        ...
+
+    def start(self, ticket: int) -> None:
+        """Start what a preview showed.
+
+        Raises:
+            InputError: another comparison has been made since.
+        """
+        ...
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """All of this session, the newest first."""
+        ...
+
+    def pause(self, number: int) -> None:
+        """Pause one, or let it go on."""
+        ...
+
+    def cancel(self, number: int) -> None:
+        """Stop one for good."""
+        ...
+
+    def size(self, profile: str | None, place: str) -> tuple[int, int]:
+        """(objects, bytes) below an s3:// address.
+
+        Raises:
+            CloudError: it could not be listed in full.
+        """
         ...
 
 
@@ -63,6 +107,21 @@ class Desk(Protocol):
     @property
     def paused(self) -> bool:
         """Whether the user paused polling."""
+        ...
+
+    @property
+    def profile(self) -> str | None:
+        """The profile in use, None for AWS's own rules."""
+        ...
+
+    @property
+    def moving(self) -> tuple[Transfer, ...]:
+        """Transfers that are not over."""
+        ...
+
+    @property
+    def board(self) -> Board | None:
+        """Transfers; None where nothing can be moved."""
         ...
 
     def ask(

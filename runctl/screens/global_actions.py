@@ -22,11 +22,11 @@ from runctl.screens.base import FleetScreen
 from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.desk import Desk
 from runctl.screens.history import History, View
+from runctl.screens.leaving import LeavingApp
 from runctl.services.links import login_argv
 from runctl.store.fields import Context
 from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
-from runctl.terminal.guarded import GuardedApp
 from runctl.theme import ASCII, glyphs, setting_of, theme_name, themes, tokens
 from runctl.widgets.stylesheet import KeptStylesheet
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 THEMES = ("dark", "light", "colour-blind", "ansi")
 
 
-class GlobalActions(GuardedApp):
+class GlobalActions(LeavingApp):
     """Actions of the scope `Everywhere`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.GLOBAL)]
@@ -112,10 +112,10 @@ class GlobalActions(GuardedApp):
         if (fleet := self.fleet) is not None:
             fleet.step_back()
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """One step back; on a top screen, quit."""
         if (fleet := self.fleet) is None or not fleet.step_back():
-            self.exit()
+            await self.action_quit()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ from runctl.format import clean_text, format_bytes, format_duration, format_time
 from runctl.keymap import Scope
 from runctl.models.s3 import Bucket, S3Entry
 from runctl.models.snapshot import Health, Source
-from runctl.screens.base import FleetScreen
 from runctl.screens.cells import NOTHING, Cell, Detail, Spec, age, money, number, outside, plain, row
 from runctl.screens.desk import Desk, Question
 from runctl.screens.noun import Noun, Resource
+from runctl.screens.s3_moving import MovingScreen
 from runctl.screens.view import NO_FILTER, Choice
 from runctl.services.links import arn, console_url
 from runctl.store.fields import BUCKET_FIELDS, Context, Field, Fields, Kind
@@ -40,7 +40,7 @@ COLUMNS: tuple[Spec[Bucket], ...] = (
 
 
 def _size(entry: S3Entry, _context: Context) -> Cell:
-    return NOTHING if entry.is_prefix else plain(format_bytes(entry.bytes))
+    return NOTHING if entry.is_prefix and entry.bytes is None else plain(format_bytes(entry.bytes))
 
 
 def _modified(entry: S3Entry, context: Context) -> Cell:
@@ -92,7 +92,7 @@ def bucket_detail(bucket: Bucket, context: Context) -> Detail:
         row("a month", (("$", "money"), *money(bucket.usd_per_month))),
     ]
     if not counted:
-        lines.append(row("", plain("not counted: that means listing every key", "muted")))
+        lines.append(row("", plain("not counted: s lists every key", "muted")))
     return (Section("", tuple(lines)),)
 
 
@@ -144,7 +144,11 @@ ENTRIES: Noun[Any] = Noun(
 )
 
 
-class S3Screen(FleetScreen[Any]):
+def _counted(bucket: Bucket, size: tuple[int, int] | None) -> Bucket:
+    return bucket if size is None else replace(bucket, objects=size[0], bytes=size[1])
+
+
+class S3Screen(MovingScreen):
     """Buckets; Enter goes into one, Esc comes back. A level is listed when it is opened, and only then."""
 
     NOUN = BUCKETS
@@ -157,6 +161,7 @@ class S3Screen(FleetScreen[Any]):
         self._question: Question | None = None
         self._trouble: RunctlError | None = None
         self._as_of: datetime | None = None
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def compose_top(self) -> ComposeResult:
         """Where one is."""
@@ -164,7 +169,32 @@ class S3Screen(FleetScreen[Any]):
 
     def items(self) -> Sequence[Any]:
         """Buckets, or the entries of the open level."""
-        return self._entries if self._place else super().items()
+        if self._place is None:
+            counted = {n: s for n, s in self._sizes.items() if n.count("/") == 3}
+            found = super().items()
+            return [_counted(b, counted.get(f"s3://{b.name}/")) for b in found] if counted else found
+        if not self._sizes:
+            return self._entries
+        head = f"s3://{self._place[0].name}/"
+        return [replace(e, bytes=s[1]) if e.is_prefix and (s := self._sizes.get(head + e.key)) else e
+                for e in self._entries]  # fmt: skip
+
+    def place_uri(self) -> str:
+        """The s3:// address of the open level, "" at the list of buckets."""
+        return f"s3://{self._place[0].name}/{self._place[1]}" if self._place else ""
+
+    def uri_of(self, row: Any) -> str:
+        """The s3:// address of a row."""
+        if isinstance(row, Bucket):
+            return f"s3://{row.name}/"
+        return f"s3://{self._place[0].name}/{row.key}" if self._place else ""
+
+    def sized(self, row: Any, objects: int, size: int) -> None:
+        """A row was measured: its size stays on screen."""
+        bucket = row.name if isinstance(row, Bucket) else self._place[0].name if self._place else ""
+        self._sizes[f"s3://{bucket}/" + ("" if isinstance(row, Bucket) else row.key)] = (objects, size)
+        if self.is_current:
+            self.show()
 
     def panel(self) -> PanelStatus:
         """How much to trust the rows; a level has its own answer."""

@@ -88,6 +88,7 @@ class TableScreen(Screen[None], Generic[T]):
         yield from self.compose_top()
         yield FilterBar(id="filter")
         with Horizontal(id="body"):
+            yield from self.compose_left()
             yield VirtualTable[Any](self.identify, signs=self.signs, id="table")
             yield Detail(id="detail")
         yield from self.compose_bottom()
@@ -99,6 +100,10 @@ class TableScreen(Screen[None], Generic[T]):
 
     def compose_top(self) -> ComposeResult:
         """What a screen has between the tabs and the table; nothing as a rule."""
+        return ()
+
+    def compose_left(self) -> ComposeResult:
+        """What a screen has to the left of the table; nothing as a rule."""
         return ()
 
     def compose_bottom(self) -> ComposeResult:

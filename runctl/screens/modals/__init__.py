@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from runctl.screens.modals.pick import Option as Option
     from runctl.screens.modals.pick import PickModal as PickModal
     from runctl.screens.modals.plan import PlanModal as PlanModal
+    from runctl.screens.modals.sync import SyncModal as SyncModal
+    from runctl.screens.modals.sync import TransfersModal as TransfersModal
     from runctl.screens.modals.viewer import RawModal as RawModal
     from runctl.screens.modals.viewer import ViewerModal as ViewerModal
     from runctl.screens.modals.welcome import WelcomeModal as WelcomeModal
@@ -24,6 +26,8 @@ _HOMES = {
     "PickModal": "pick",
     "PlanModal": "plan",
     "RawModal": "viewer",
+    "SyncModal": "sync",
+    "TransfersModal": "sync",
     "ViewerModal": "viewer",
     "WelcomeModal": "welcome",
 }

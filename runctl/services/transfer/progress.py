@@ -118,6 +118,10 @@ class Tally:
     def __post_init__(self) -> None:
         self._started = self.clock.monotonic()
 
+    def start(self) -> None:
+        """Moving begins now: what a person took to look at a plan is not part of it."""
+        self._started = self.clock.monotonic()
+
     def moved(self, count: int) -> None:
         """Bytes went over the wire."""
         with self._lock:

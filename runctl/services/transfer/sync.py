@@ -193,6 +193,7 @@ class Sync:
         """
         if self.options.delete and plan is None:
             raise InputError("a sync that deletes needs a plan first", allowed="Sync.plan, then Sync.run(plan)")
+        self.tally.start()
         destination = Destination(self.target) if isinstance(self.target, Path) else None
         mover = self._mover(destination)
         cancelled = False

@@ -1,0 +1,285 @@
+"""A sync from choosing its two ends to the one question, with what would be copied and deleted in between."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Checkbox, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from runctl.errors import InputError, RunctlError
+from runctl.format import clean_text, format_bytes
+from runctl.keymap import Scope, bindings_for
+from runctl.models.transfer import SyncPreview
+from runctl.screens.desk import Board, Desk
+
+#: First differences listed.
+LISTED = 8
+
+
+class SyncModal(ModalScreen[bool]):
+    """The dialog; True when a transfer was started.
+
+    Args:
+        desk: lends the transfers and threads.
+        board: compares and starts.
+        source: what stands in the first line.
+        target: what stands in the second.
+    """
+
+    CSS_PATH = "modals.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_for(Scope.DIALOG),
+        Binding("ctrl+t", "swap", show=False),
+    ]
+
+    def __init__(self, desk: Desk, board: Board, source: str, target: str) -> None:
+        super().__init__()
+        self._desk, self._board = desk, board
+        self._ends = (source, target)
+        self._preview: SyncPreview | None = None
+        self._asked = 0
+
+    def compose(self) -> ComposeResult:
+        """Two ends, one choice, what would happen, one question."""
+        with Vertical(id="sync", classes="dialog"):
+            yield Static("sync", classes="title", markup=False)
+            for identifier, label, value in zip(("source", "target"), ("from ", "to   "), self._ends, strict=True):
+                with Horizontal(classes="field"):
+                    yield Static(label, classes="label", markup=False)
+                    yield Input(value, compact=True, id=identifier, select_on_focus=False)
+            yield Checkbox("delete in the target what the source has not", id="delete", compact=True)
+            yield Static("", id="found", markup=False)
+            yield OptionList(id="question", markup=False, compact=True)
+            with Horizontal(classes="field", id="typing"):
+                yield Static("", classes="label", id="type-what", markup=False)
+                yield Input("", compact=True, id="typed")
+            yield Static(
+                "enter compares · tab next · ctrl+t swaps the ends · esc cancels", classes="keys", markup=False
+            )
+
+    def on_mount(self) -> None:
+        """The first line, ready to be changed."""
+        self._ask_nothing()
+        self.query_one("#source", Input).focus()
+
+    def _ask_nothing(self) -> None:
+        self._preview = None
+        self._asked += 1
+        self.query_one("#question").display = False
+        self.query_one("#typing").display = False
+
+    @on(Input.Changed, "#source, #target")
+    @on(Checkbox.Changed)
+    def _changed(self) -> None:
+        if self._preview is not None:
+            self._ask_nothing()
+            self.query_one("#found", Static).update("")
+
+    def action_swap(self) -> None:
+        """The other way round."""
+        one, other = self.query_one("#source", Input), self.query_one("#target", Input)
+        one.value, other.value = other.value, one.value
+
+    # -- comparing -----------------------------------------------------------------------------------------------------
+
+    @on(Input.Submitted, "#source, #target")
+    def _compare(self) -> None:
+        self._ask_nothing()
+        asked = self._asked
+        source, target = self.query_one("#source", Input).value.strip(), self.query_one("#target", Input).value.strip()
+        delete = self.query_one("#delete", Checkbox).value
+        found = self.query_one("#found", Static)
+        found.update(Text("comparing …", "dim"))
+        board, profile = self._board, self._desk.profile
+
+        def work() -> SyncPreview | RunctlError:
+            try:
+                return board.preview(profile, source, target, delete=delete)
+            except RunctlError as error:
+                return error
+
+        def answered(answer: SyncPreview | RunctlError) -> None:
+            if not self.is_mounted or asked != self._asked:
+                return
+            if isinstance(answer, RunctlError):
+                found.update(Text(clean_text(f"{answer}" + (f"; {answer.hint}" if answer.hint else ""), 600)))
+            else:
+                self._show(answer)
+
+        self._desk.outside(work, answered)
+
+    def _show(self, preview: SyncPreview) -> None:
+        self._preview = preview
+        self.query_one("#found", Static).update(preview_text(preview, max(40, self.size.width - 8)))
+        if not preview.files and not preview.deletes:
+            return
+        if preview.deletes:
+            self.query_one("#type-what", Static).update(f"type  {self._word(preview)}  to go on: ")
+            self.query_one("#typing").display = True
+            typed = self.query_one("#typed", Input)
+            typed.value = ""
+            typed.focus()
+            return
+        question = self.query_one("#question", OptionList)
+        question.clear_options()
+        question.add_options([Option("cancel"), Option(f"copy {_count(preview.files)}, {format_bytes(preview.bytes)}")])
+        question.display = True
+        question.highlighted = 0
+        question.focus()
+
+    @staticmethod
+    def _word(preview: SyncPreview) -> str:
+        return f"delete {preview.deletes}"
+
+    # -- answering -----------------------------------------------------------------------------------------------------
+
+    @on(OptionList.OptionSelected, "#question")
+    def _answered(self, event: OptionList.OptionSelected) -> None:
+        if event.option_index == 0:
+            self.dismiss(False)
+        else:
+            self._start()
+
+    @on(Input.Submitted, "#typed")
+    def _typed(self, event: Input.Submitted) -> None:
+        if self._preview is not None and event.value.strip() == self._word(self._preview):
+            self._start()
+        else:
+            self.notify("not what was asked for: nothing was done", markup=False)
+
+    def _start(self) -> None:
+        if self._preview is None:
+            return
+        try:
+            self._board.start(self._preview.ticket)
+        except InputError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        """Close without doing anything."""
+        self.dismiss(False)
+
+
+def preview_text(preview: SyncPreview, width: int) -> Text:
+    """The table of what would happen, and the first differences."""
+    text = Text()
+    for word, files, size in preview.groups:
+        style = "bold" if files and word in ("deleted", "refused") else "" if files else "dim"
+        text.append(f"{word:<9}{files:>9,} files {format_bytes(size):>11}\n", style)
+    if preview.forbidden:
+        text.append(f"nothing would be deleted: {clean_text(preview.forbidden, 200)}\n", "bold")
+    if not preview.files and not preview.deletes:
+        text.append("nothing to do: both ends are the same\n", "bold")
+    for shown in preview.first[:LISTED]:
+        reason = f"  ({clean_text(shown.reason, 60)})" if shown.action in ("refuse", "compare") else ""
+        line = Text(f"{shown.action:<8} {format_bytes(shown.bytes):>10}  {clean_text(shown.name, 300)}{reason}")
+        line.truncate(width, overflow="ellipsis")
+        text.append_text(line).append("\n")
+    more = preview.files + preview.deletes + _of(preview, "refused") - min(LISTED, len(preview.first))
+    if more > 0:
+        text.append(f"... and {more:,} more\n", "dim")
+    text.rstrip()
+    return text
+
+
+def _of(preview: SyncPreview, word: str) -> int:
+    return sum(files for name, files, _ in preview.groups if name == word)
+
+
+def _count(files: int) -> str:
+    return f"{files:,} file{'s' * (files != 1)}"
+
+
+class TransfersModal(ModalScreen[Any]):
+    """Every transfer of this session; below, what the one under the cursor says of its files.
+
+    Args:
+        board: tells and is told.
+        lines: draws one transfer in so many cells.
+    """
+
+    CSS_PATH = "modals.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_for(Scope.DIALOG),
+        Binding("p", "pause", show=False),
+        Binding("c", "stop", show=False),
+        Binding("q", "cancel", show=False),
+    ]
+
+    def __init__(self, board: Board, lines: Any) -> None:
+        super().__init__()
+        self._board, self._lines = board, lines
+
+    def compose(self) -> ComposeResult:
+        """List, errors, keys."""
+        with Vertical(id="transfers", classes="dialog"):
+            yield Static("transfers", classes="title", markup=False)
+            yield OptionList(id="list", markup=False, compact=True)
+            yield Static("", id="said", markup=False)
+            yield Static("p pauses or goes on · c cancels the transfer · esc closes", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Show them, and again twice a second."""
+        self._draw()
+        self.set_interval(0.5, self._draw)
+
+    def _draw(self) -> None:
+        transfers = self._board.transfers()
+        listed = self.query_one("#list", OptionList)
+        width = max(40, self.size.width - 6)
+        lines = [self._lines(t, width) for t in transfers]
+        if listed.option_count != len(lines):
+            at = listed.highlighted
+            listed.clear_options()
+            listed.add_options([Option(line) for line in lines] or [Option("no transfers yet", disabled=True)])
+            listed.highlighted = (at or 0) if lines else None
+        else:
+            for number, line in enumerate(lines):
+                listed.replace_option_prompt_at_index(number, line)
+        self._tell()
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self._tell()
+
+    def _at(self) -> int | None:
+        at, transfers = self.query_one("#list", OptionList).highlighted, self._board.transfers()
+        return transfers[at].id if at is not None and at < len(transfers) else None
+
+    def _tell(self) -> None:
+        chosen = self._at()
+        transfer = next((t for t in self._board.transfers() if t.id == chosen), None)
+        text = Text()
+        if transfer is not None:
+            text.append(clean_text(transfer.message or transfer.active or "comparing", 400) + "\n", "bold")
+            for name, reason in transfer.failures[:12]:
+                text.append(f"{clean_text(name, 200)}: {clean_text(reason, 200)}\n")
+            if (more := transfer.files_failed - 12) > 0:
+                text.append(f"... and {more:,} more\n", "dim")
+        text.rstrip()
+        self.query_one("#said", Static).update(text)
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if (chosen := self._at()) is not None:
+            self._board.pause(chosen)
+            self._draw()
+
+    def action_stop(self) -> None:
+        """Cancel the transfer under the cursor."""
+        if (chosen := self._at()) is not None:
+            self._board.cancel(chosen)
+            self._draw()
+
+    def action_cancel(self) -> None:
+        """Close; the transfers go on."""
+        self.dismiss(None)
