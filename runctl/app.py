@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from textual import on
-from textual.command import Provider
 from textual.reactive import var
 from textual.screen import Screen
 from textual.timer import Timer
@@ -39,12 +38,6 @@ _SCREENS = {
 }
 
 
-def _palette() -> type[Provider]:
-    from runctl.screens.palette import ActionProvider
-
-    return ActionProvider
-
-
 class RunctlApp(GlobalActions):
     """The dashboard.
 
@@ -60,7 +53,6 @@ class RunctlApp(GlobalActions):
 
     TITLE = "runctl"
     DEFAULT_MODE: ClassVar[str] = "instances"
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
 
     snapshot: var[Snapshot] = var(EMPTY, init=False)
 

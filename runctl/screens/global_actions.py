@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual import events, on
 from textual.binding import BindingType
+from textual.command import Provider
 
 from runctl.clock import Clock
 from runctl.config.settings import UiSettings
@@ -38,9 +40,16 @@ if TYPE_CHECKING:
 THEMES = ("dark", "light", "colour-blind", "ansi")
 
 
+def _palette() -> type[Provider]:
+    from runctl.screens.palette import ActionProvider
+
+    return ActionProvider
+
+
 class GlobalActions(LeavingApp):
     """Actions of the scope `Everywhere`."""
 
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.GLOBAL)]
 
     desk: Desk

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import BindingType
 
 from runctl.errors import RunctlError
 from runctl.format import format_bytes, format_count
+from runctl.keymap import Scope, bindings_for
 from runctl.models.transfer import Transfer
 from runctl.screens import modals
 from runctl.screens.base import FleetScreen
@@ -20,6 +22,8 @@ from runctl.widgets.transfer_lines import TransferLines, transfer_line
 
 class MovingScreen(FleetScreen[Any]):
     """Two panes, a dialog and the transfers; the screen of S3 knows which place is open."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.S3)]
 
     def place_uri(self) -> str:
         """The s3:// address of the open level, "" at the list of buckets."""
@@ -82,12 +86,16 @@ class MovingScreen(FleetScreen[Any]):
 
     def action_sync(self) -> None:
         """Compare two places, then copy what differs."""
+        if self.desk.settings.is_read_only(self.desk.profile):
+            self.notify("read-only: nothing is changed", markup=False)
+            return
         if (board := self._board()) is None:
             return
         pane = self.query_one(LocalPane)
         here, there = str(pane.directory), self.place_uri()
-        if not there and (row := self.table.cursor_row) is not None:
-            there = self.uri_of(row)
+        if not there:
+            row = self.table.cursor_row
+            there = self.uri_of(row) if row is not None else "s3://"
         upward = pane.display and pane.entries.has_focus
         ends = (here, there) if upward else (there, here)
         self.app.push_screen(modals.SyncModal(self.desk, board, *ends), lambda _: self._show_transfers())

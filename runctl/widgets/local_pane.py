@@ -131,11 +131,19 @@ class LocalPane(Vertical):
             shown.highlighted = names.index(came_from) if came_from in names else 0
 
     def _line(self, entry: LocalEntry) -> Text:
-        width = max(8, (self.size.width or 30) - 13)
+        width = max(8, (self.size.width or 24) - 14)
         name = Text(f"{self._sign if entry.is_directory else ' '} {clean_text(entry.name, 300)}", no_wrap=True)
         name.truncate(width, overflow="ellipsis", pad=True)
         size = "" if entry.is_directory else format_bytes(entry.bytes)
-        return name + Text(f"{size:>10}", "dim")
+        line = name + Text(f"{size:>10}", "dim")
+        line.no_wrap = True
+        return line
+
+    def on_resize(self) -> None:
+        """Names take the room there is."""
+        shown = self.entries
+        for number, entry in enumerate(self._entries[: shown.option_count]):
+            shown.replace_option_prompt_at_index(number, self._line(entry))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

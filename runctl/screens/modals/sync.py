@@ -19,8 +19,7 @@ from runctl.keymap import Scope, bindings_for
 from runctl.models.transfer import SyncPreview
 from runctl.screens.desk import Board, Desk
 
-#: First differences listed.
-LISTED = 8
+_DELETE = "delete in the target what the source has not: "
 
 
 class SyncModal(ModalScreen[bool]):
@@ -54,7 +53,7 @@ class SyncModal(ModalScreen[bool]):
                 with Horizontal(classes="field"):
                     yield Static(label, classes="label", markup=False)
                     yield Input(value, compact=True, id=identifier, select_on_focus=False)
-            yield Checkbox("delete in the target what the source has not", id="delete", compact=True)
+            yield Checkbox(f"{_DELETE}no", id="delete", compact=True)
             yield Static("", id="found", markup=False)
             yield OptionList(id="question", markup=False, compact=True)
             with Horizontal(classes="field", id="typing"):
@@ -65,9 +64,9 @@ class SyncModal(ModalScreen[bool]):
             )
 
     def on_mount(self) -> None:
-        """The first line, ready to be changed."""
+        """The first line that is not complete, ready to be changed."""
         self._ask_nothing()
-        self.query_one("#source", Input).focus()
+        self.query_one("#target" if self._ends[1] == "s3://" else "#source", Input).focus()
 
     def _ask_nothing(self) -> None:
         self._preview = None
@@ -75,8 +74,12 @@ class SyncModal(ModalScreen[bool]):
         self.query_one("#question").display = False
         self.query_one("#typing").display = False
 
-    @on(Input.Changed, "#source, #target")
     @on(Checkbox.Changed)
+    def _ticked(self, event: Checkbox.Changed) -> None:
+        event.checkbox.label = f"{_DELETE}{'yes' if event.value else 'no'}"  # a cross in another colour says too little
+        self._changed()
+
+    @on(Input.Changed, "#source, #target")
     def _changed(self) -> None:
         if self._preview is not None:
             self._ask_nothing()
@@ -117,7 +120,8 @@ class SyncModal(ModalScreen[bool]):
 
     def _show(self, preview: SyncPreview) -> None:
         self._preview = preview
-        self.query_one("#found", Static).update(preview_text(preview, max(40, self.size.width - 8)))
+        room = max(2, self.size.height - 15)
+        self.query_one("#found", Static).update(preview_text(preview, max(40, self.size.width - 8), room))
         if not preview.files and not preview.deletes:
             return
         if preview.deletes:
@@ -169,22 +173,24 @@ class SyncModal(ModalScreen[bool]):
         self.dismiss(False)
 
 
-def preview_text(preview: SyncPreview, width: int) -> Text:
-    """The table of what would happen, and the first differences."""
+def preview_text(preview: SyncPreview, width: int, room: int) -> Text:
+    """The table of what would happen, and the first differences: `width` cells, `room` names."""
     text = Text()
     for word, files, size in preview.groups:
+        if word == "refused" and not files:
+            continue
         style = "bold" if files and word in ("deleted", "refused") else "" if files else "dim"
         text.append(f"{word:<9}{files:>9,} files {format_bytes(size):>11}\n", style)
     if preview.forbidden:
         text.append(f"nothing would be deleted: {clean_text(preview.forbidden, 200)}\n", "bold")
     if not preview.files and not preview.deletes:
         text.append("nothing to do: both ends are the same\n", "bold")
-    for shown in preview.first[:LISTED]:
+    for shown in preview.first[:room]:
         reason = f"  ({clean_text(shown.reason, 60)})" if shown.action in ("refuse", "compare") else ""
         line = Text(f"{shown.action:<8} {format_bytes(shown.bytes):>10}  {clean_text(shown.name, 300)}{reason}")
         line.truncate(width, overflow="ellipsis")
         text.append_text(line).append("\n")
-    more = preview.files + preview.deletes + _of(preview, "refused") - min(LISTED, len(preview.first))
+    more = preview.files + preview.deletes + _of(preview, "refused") - min(room, len(preview.first))
     if more > 0:
         text.append(f"... and {more:,} more\n", "dim")
     text.rstrip()
@@ -235,7 +241,7 @@ class TransfersModal(ModalScreen[Any]):
     def _draw(self) -> None:
         transfers = self._board.transfers()
         listed = self.query_one("#list", OptionList)
-        width = max(40, self.size.width - 6)
+        width = max(40, min(120, self.size.width * 96 // 100) - 6)
         lines = [self._lines(t, width) for t in transfers]
         if listed.option_count != len(lines):
             at = listed.highlighted
