@@ -75,9 +75,8 @@ def _stay(args: Namespace) -> tuple[object, int]:
             reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
             return door
 
-        app = RunctlApp(
-            call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end, open_door=open_door,
-            open_board=partial(open_board, call.settings),
-        )  # fmt: skip
+        board = partial(open_board, call.settings)
+        app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end,
+                        open_door=open_door, open_board=board)  # fmt: skip
         wish = app.run()
         return wish, app.return_code or 0
