@@ -23,6 +23,7 @@ from runctl.models.transfer import Transfer
 from runctl.screens.desk import Board
 from runctl.services.backend import Backend
 from runctl.services.bookkeeper import Bookkeeper
+from runctl.services.poll_spot import SpotScout
 from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
 from runctl.store.cache import load_snapshot, save_snapshot
 from runctl.store.store import Store
@@ -237,4 +238,10 @@ class Session(Asking):
             regions = (default,)
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
         intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
-        return Pollers(backend, self._publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)
+        scout = SpotScout(backend)
+
+        def publish(event: Event) -> bool:
+            scout.hear(event)
+            return self._publish(event)
+
+        return Pollers(backend, publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)

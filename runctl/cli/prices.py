@@ -1,10 +1,11 @@
-"""`runctl prices`: the price book by type. Needs no account."""
+"""`runctl prices`: the price book by type, which needs no account, and its refresh from AWS."""
 
 from __future__ import annotations
 
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from runctl.cli import arguments, output
@@ -26,7 +27,10 @@ def _configure(parser: Parser) -> None:
 
 
 def _show(args: Namespace) -> int:
-    return show(start(args), PriceBook())
+    from runctl.services.aws.refresh import book_with_cache
+
+    call = start(args)
+    return show(call, book_with_cache(call.clock.now()))
 
 
 def show(call: Invocation, book: PriceBook) -> int:
@@ -148,4 +152,59 @@ def _price_cells(price: Price | None) -> tuple[Cell, ...]:
     return Cell(format_usd(price.usd, 4)), Cell(as_of), Cell(str(price.confidence)), Cell(price.source, Tone.DIM)
 
 
-VERBS = {"show": Verb(_configure, _show, ("runctl prices show g5.xlarge --region us-east-1,eu-west-1",))}
+def _configure_refresh(parser: Parser) -> None:
+    arguments.add_format(parser, ("table", "json"))
+
+
+def _refresh(args: Namespace) -> int:
+    from runctl.cli.invocation import cloud
+
+    with cloud(args):
+        return refresh(start(args))
+
+
+def refresh(call: Invocation) -> int:
+    """Ask AWS for the prices of some regions, one after the other; what one refuses does not cost the others.
+
+    Raises:
+        CloudError: none of the regions answered.
+    """
+    from runctl.cli.connect import connect, regions_of
+    from runctl.cli.dispatch import complain
+    from runctl.errors import CloudError
+    from runctl.services.aws.refresh import refresh_region
+
+    backend = connect(call.settings)
+    asked = regions_of(call, backend)
+    regions = backend.fetch_regions() if asked == ("all",) else asked
+    done, failed = [], []
+    try:
+        for region in regions:
+            call.detail(f"asking for the prices of {region}")
+            try:
+                done.append(refresh_region(backend.session, region, call.clock.now()))
+            except CloudError as error:
+                failed.append(error)
+    finally:
+        backend.close()
+    if not done and failed:
+        raise failed[0]
+    if call.output == "json":
+        output.write_json([asdict(d) for d in done])
+    else:
+        columns = [Column("REGION", whole=True, keep=True), *(Column(h, right=True) for h in _REFRESHED)]
+        rows = [[Cell(d.region), *(Cell(format_count(n)) for n in (d.on_demand, d.spot, d.changed))] for d in done]
+        output.write_lines(table_lines(columns, rows, call.style))
+    for refused in failed:
+        complain(refused)
+    if not all(d.saved for d in done):
+        call.hint("warning: the cache directory cannot be written; these prices are forgotten with this command")
+    return 4 if failed else 0
+
+
+_REFRESHED = ("ON-DEMAND", "SPOT BY ZONE", "CHANGED")
+
+VERBS = {
+    "show": Verb(_configure, _show, ("runctl prices show g5.xlarge --region us-east-1,eu-west-1",)),
+    "refresh": Verb(_configure_refresh, _refresh, ("runctl prices refresh --region us-east-1,eu-west-1",)),
+}

@@ -121,7 +121,14 @@ NOUNS: Mapping[str, Noun] = {
     ),
     "adopt": _alone("adopt", "make something ours, so that runctl may act on it"),
     "journal": _alone("journal", "every change made from here, and how to undo it"),
-    "prices": Noun("prices", "what a machine type costs", {"show": "price and hardware of a type"}),
+    "prices": Noun(
+        "prices",
+        "what a machine type costs",
+        {
+            "show": "price and hardware of a type",
+            "refresh": "ask AWS for today's list and spot prices (free), and keep them with their date",
+        },
+    ),
     "config": Noun(
         "config",
         "settings",

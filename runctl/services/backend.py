@@ -67,6 +67,10 @@ class Backend(Protocol):
         """DescribeInstanceTypes for types the price book does not know."""
         ...
 
+    def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:
+        """Learn the spot prices of the moment; later listings come back priced by them."""
+        ...
+
     def fetch_raw(self, kind: str, region: str, resource_id: str) -> dict[str, Any]:
         """One resource as AWS describes it; `kind` is "instance", "volume", "snapshot", "address" or "bucket"."""
         ...

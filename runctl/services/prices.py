@@ -6,7 +6,7 @@ The book ships with the package (`make price-book`). No price is ever scaled fro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -43,7 +43,7 @@ class PriceBook:
     """Prices and hardware of instance types, storage and addresses.
 
     Args:
-        spot: live spot prices by (region, zone, type).
+        spot: spot prices by (region, zone, type) that AWS was asked for, now or lately.
         cached: prices of an earlier refresh by (region, type, market).
     """
 
@@ -53,13 +53,13 @@ class PriceBook:
     def instance_rate(self, region: str, instance_type: str, market: str, az: str | None = None) -> Price | None:
         """USD per hour of a Linux machine, None when no source knows it."""
         live = self.spot.get((region, az, instance_type)) if market == Market.SPOT and az else None
+        listed = _shipped()["regions"].get(region, {}).get(instance_type)
         for found in (live, self.cached.get((region, instance_type, market))):
-            if found is not None and _believable(found.usd) is not None:
+            if found is not None and _believable(found.usd) is not None and not _is_older(found, listed, market):
                 return found
-        row = _shipped()["regions"].get(region, {}).get(instance_type)
-        if row is None:
+        if listed is None:
             return None
-        usd, source = (row[2], row[3]) if market == Market.SPOT else (row[0], row[1])
+        usd, source = (listed[2], listed[3]) if market == Market.SPOT else (listed[0], listed[1])
         return None if usd is None else _price(float(usd), "hour", str(source))
 
     def hardware(self, instance_type: str) -> Hardware | None:
@@ -119,6 +119,14 @@ class PriceBook:
         return None if usd is None else float(usd) * amount
 
 
+def _is_older(found: Price, listed: Sequence[Any] | None, market: str) -> bool:
+    """Whether the book has a newer list price than an old refresh."""
+    if market == Market.SPOT or listed is None or listed[0] is None or found.as_of is None:
+        return False
+    as_of = _shipped()["sources"][listed[1]]["as_of"]
+    return bool(as_of) and date.fromisoformat(as_of) > found.as_of
+
+
 def _price(usd: float, unit: str, source: str) -> Price:
     facts = _shipped()["sources"][source]
     as_of = date.fromisoformat(facts["as_of"]) if facts["as_of"] else None
@@ -127,4 +135,10 @@ def _price(usd: float, unit: str, source: str) -> Price:
 
 def source_name(code: str) -> str:
     """What a source code stands for, the code itself when it is not of the book."""
-    return str(_shipped()["sources"].get(code, {}).get("what", code))
+    return _ASKED.get(code) or str(_shipped()["sources"].get(code, {}).get("what", code))
+
+
+_ASKED = {
+    "price-list": "AWS Price List, asked by runctl prices refresh",
+    "spot-history": "EC2's spot price history of the zone, asked on that day",
+}

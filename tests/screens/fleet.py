@@ -175,6 +175,9 @@ class FleetBackend:
                 ),
             )  # fmt: skip
 
+    def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:
+        """Spot prices stay as they are."""
+
     def list_addresses(self, region: str) -> Iterator[tuple[Address, ...]]:
         """One unused address."""
         self._call("list_addresses", region)

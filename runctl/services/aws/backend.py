@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from runctl.clock import SystemClock
 from runctl.config import Settings
 from runctl.errors import InputError
 from runctl.models.identity import Identity
@@ -14,6 +15,7 @@ from runctl.models.s3 import Bucket, S3Entry
 from runctl.models.tags import JOB
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.aws import parse
+from runctl.services.aws.refresh import book_with_cache, learn_spot
 from runctl.services.aws.session import HOME_REGION, AwsSession
 from runctl.services.prices import PriceBook
 
@@ -37,6 +39,7 @@ class AwsBackend:
     def __init__(self, session: AwsSession, book: PriceBook) -> None:
         self.session = session
         self.book = book
+        self._clock = SystemClock()  # prices are as old as they are, also where the screen's time stands still
         self._rows: Rows | None = None
 
     @property
@@ -131,6 +134,10 @@ class AwsBackend:
         answer = self.session.call("ec2", "DescribeInstanceTypes", region, InstanceTypes=list(types))
         return {str(t.get("InstanceType")): parse.parse_hardware(t) for t in answer.get("InstanceTypes", ())}
 
+    def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:
+        """Learn the spot prices of the moment, and keep them for the next program."""
+        learn_spot(self.session, self.book, region, types, self._clock.now())
+
     def fetch_raw(self, kind: str, region: str, resource_id: str) -> dict[str, Any]:
         """One resource as AWS describes it.
 
@@ -159,4 +166,4 @@ def open_backend(settings: Settings, profile: str | None = None, *, book: PriceB
         CredentialsError: the profile does not exist.
         ConfigurationError: an AWS file that cannot be read.
     """
-    return AwsBackend(AwsSession(settings, profile or settings.profile), book or PriceBook())
+    return AwsBackend(AwsSession(settings, profile or settings.profile), book or book_with_cache(SystemClock().now()))
