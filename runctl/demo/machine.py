@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from runctl.demo import processes
 
@@ -101,6 +102,7 @@ class Sandboxes:
         region: str,
         folder: str = "",
         timeout_s: float = 3600,
+        more: Mapping[str, str] = MappingProxyType({}),
         wanted: Callable[[], bool] = lambda: True,
     ) -> Outcome:
         """Run a bash script to its end in a process group of its own.
@@ -112,6 +114,7 @@ class Sandboxes:
             region: the machine's region, in its environment.
             folder: working directory as the machine sees it; made under its own directory.
             timeout_s: seconds until the whole group is killed.
+            more: variables that tell the machine's programs what it is made of.
             wanted: asked once the script can be found by `cancel` and `end`; False ends it at once. Who comes too
                 early to find it says so here.
         """
@@ -121,7 +124,7 @@ class Sandboxes:
         process = subprocess.Popen(
             ["/bin/bash", "-c", script],
             cwd=folder_here,
-            env=self._environment_of(instance_id, home, region),
+            env={**self._environment_of(instance_id, home, region), **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -133,17 +136,11 @@ class Sandboxes:
             self._running.setdefault(instance_id, {})[run_id] = process
         if not wanted():
             _signal(process, signal.SIGKILL)
-        timed_out = False
         try:
-            stdout, stderr = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            _signal(process, signal.SIGKILL)
-            stdout, stderr = process.communicate()
+            return _waited_for(process, timeout_s)
         finally:
             with self._lock:
                 self._running.get(instance_id, {}).pop(run_id, None)
-        return Outcome(process.returncode, stdout, stderr, timed_out)
 
     def _environment_of(self, instance_id: str, home: Path, region: str) -> dict[str, str]:
         plain = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}

@@ -176,6 +176,7 @@ class Actions:
                 f"{plan.id} was made for the account {plan.account}, and this is {account}",
                 allowed="the profile it was made with" + (f": --profile {plan.profile}" if plan.profile else ""),
             )
+        self.plans.forget(self.ground.clock.now())
         with self.plans.held(plan.id):
             self.plans.save(plan)
             perform = partial(self.perform, cut_off=_cut_off(self.ground.journal, plan))

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from runctl.models.plan import ItemResult, Kind, Outcome, Plan, PlanItem, Refusa
 
 Perform = Callable[[PlanItem, Plan], ItemResult]
 Progress = Callable[[ItemResult], None]
+#: A plan that was cut off can be taken up again for so long.
+KEPT_DAYS = 30
 _ID = re.compile(r"plan-\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -79,6 +81,15 @@ class PlanStore:
         with contextlib.suppress(OSError):
             return sorted(p.stem for p in self._directory.glob("plan-*.json"))
         return []
+
+    def forget(self, now: datetime) -> None:
+        """Remove plans older than `KEPT_DAYS`: nobody takes those up again, and the journal keeps what was done."""
+        oldest = f"plan-{now - timedelta(days=KEPT_DAYS):%Y%m%d-%H%M%S}"
+        for identifier in self.ids():
+            if identifier < oldest:
+                with contextlib.suppress(OSError):
+                    self._path(identifier).unlink()
+                    (self._directory / f".{identifier}.lock").unlink()
 
     @contextlib.contextmanager
     def held(self, identifier: str) -> Iterator[None]:

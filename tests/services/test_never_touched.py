@@ -72,7 +72,10 @@ def forbidden(made: Made, verb: Verb, mode: str, overrides: frozenset[Rule]) -> 
     """Whether docs/safety.md protects it from the verb."""
     tags = made.tags | ({"runctl:protected": "true"} if made.protect else {})
     managed = tags.get("runctl:managed") == "1"
-    kept = any(tags.get(f"runctl:{w}") in ("true", "1") for w in ("protected", "important", "persistent"))
+    kept, kept_before = (
+        any(t.get(f"runctl:{w}") in ("true", "1") for w in ("protected", "important", "persistent"))
+        for t in (tags, made.tags)
+    )
     takes = verb in (Verb.STOP, Verb.REBOOT, Verb.TERMINATE)
     young = made.age_s < 300 and verb in (Verb.STOP, Verb.TERMINATE)
     job = "runctl:job" in tags and takes and made.state == "running"
@@ -82,7 +85,7 @@ def forbidden(made: Made, verb: Verb, mode: str, overrides: frozenset[Rule]) -> 
         or (not managed and verb is not Verb.ADOPT)
         or tags.get("runctl:owner", "zoe") != "zoe"
         or (kept and (takes or verb is Verb.TAG))
-        or made.protect  # it is not any more what the plan was made for
+        or (kept and not kept_before)  # it is not any more what the plan was made for
         or (made.locked and verb is Verb.TERMINATE)
         or (young and Rule.YOUNGER_THAN not in overrides)
         or (job and not {Rule.RUNNING_JOB, Rule.UNSAVED_CHECKPOINT} <= overrides)
@@ -91,7 +94,7 @@ def forbidden(made: Made, verb: Verb, mode: str, overrides: frozenset[Rule]) -> 
 
 def done_already(made: Made, verb: Verb) -> bool:
     ready = {Verb.START: "running", Verb.STOP: "stopped", Verb.TERMINATE: "terminated"}
-    return made.state == ready.get(verb) or (verb is Verb.ADOPT and made.tags == OURS)
+    return made.state == ready.get(verb) or (verb is Verb.ADOPT and made.tags.items() >= OURS.items())
 
 
 def possible(made: Made, verb: Verb) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_unknown_plans_are_named_with_those_there_are(tmp_path: Path, name: str)
     with pytest.raises(InputError) as error:
         store.load(name)
     assert made.id in error.value.allowed
+
+
+def test_old_plans_are_forgotten_and_young_ones_kept(tmp_path: Path) -> None:
+    store = PlanStore(tmp_path)
+    old, young = (replace(plan(item(1)), id=new_id(NOW - timedelta(days=d))) for d in (31, 29))
+    for made in (old, young):
+        store.save(made)
+        with store.held(made.id):
+            pass
+    store.forget(NOW)
+    assert store.ids() == [young.id]
+    assert not [p for p in tmp_path.iterdir() if old.id in p.name]
 
 
 def test_a_broken_file_is_an_input_error(tmp_path: Path) -> None:

@@ -43,3 +43,21 @@ def test_a_protected_machine_may_be_looked_at(cloud: DemoCloud) -> None:
     door = open_door()
     (found,) = door.ground.cloud.find_instances(EAST, ids=[one])
     assert isinstance(take_probe(door, found, pause=quick), Probe)
+
+
+def test_a_gpu_machine_of_the_demo_shows_its_gpus(cloud: DemoCloud) -> None:
+    """The real script asks the machine's nvidia-smi; a machine with a job on it is at work."""
+    busy, idle = fleet_of(
+        cloud, machine(tags=OURS | {"runctl:job": "llama"}, type="g5.12xlarge", agent=True),
+        machine(type="g4dn.xlarge", agent=True),
+    )  # fmt: skip
+    door = open_door()
+    found = {m.id: m for m in door.ground.cloud.find_instances(EAST, ids=[busy, idle])}
+    at_work, at_rest = (take_probe(door, found[i], pause=quick) for i in (busy, idle))
+    assert isinstance(at_work, Probe)
+    assert isinstance(at_rest, Probe)
+    assert at_work.gpus is not None
+    assert [g.name for g in at_work.gpus] == ["NVIDIA A10G"] * 4
+    assert (at_work.gpu_percent or 0) > 80
+    assert len(at_work.gpu_processes or ()) == 4
+    assert (at_rest.gpu_percent, at_rest.gpu_processes) == (0.0, ())

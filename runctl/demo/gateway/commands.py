@@ -16,7 +16,10 @@ from runctl.demo.gateway.listing import Listing
 from runctl.demo.gateway.tags import tag_list
 from runctl.demo.machine import Outcome, Sandboxes
 from runctl.demo.world import World
+from runctl.models.tags import JOB
+from runctl.services.prices import PriceBook
 
+_BOOK = PriceBook()
 _DOCUMENT = "AWS-RunShellScript"
 _PAGES = Listing(filters={}, smallest=1, largest=50)
 #: How much output AWS keeps (Systems Manager API reference, GetCommandInvocation and CommandPlugin).
@@ -103,6 +106,16 @@ def send_command(call: Call) -> dict[str, Any]:
     return {"Command": _command_item(command)}
 
 
+def _gpus(machine: Any) -> str:
+    """What the machine's `nvidia-smi` shows: "number;name;MiB;busy"; a machine with a job is at work."""
+    made_of = _BOOK.hardware(machine.instance_type)
+    if made_of is None or not made_of.gpu_count or not (made_of.gpu_model or "").strip():
+        return "0;;0;0"
+    tags = {t["Key"] for t in tag_list(machine.ec2_backend, machine.id)}
+    mib = int((made_of.gpu_memory_gib or 16) * 1024)
+    return f"{max(1, int(made_of.gpu_count))};NVIDIA {made_of.gpu_model};{mib};{int(JOB in tags)}"
+
+
 def _run(world: World, machine: Any, command: Command, invocation: Invocation) -> None:
     given = command.parameters
     invocation.started = world.now()
@@ -117,6 +130,7 @@ def _run(world: World, machine: Any, command: Command, invocation: Invocation) -
             region=machine.region_name,
             folder=(given.get("workingDirectory") or [""])[0],
             timeout_s=float((given.get("executionTimeout") or ["3600"])[0]),
+            more={"RUNCTL_DEMO_GPUS": _gpus(machine)},
             wanted=lambda: invocation.status == "InProgress" and machine.state == "running",
         )
     except OSError as error:
