@@ -227,6 +227,17 @@ def _start_sexton(root: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def _waited_for(process: subprocess.Popen[str], timeout_s: float) -> Outcome:
+    """How a script ended, by itself or by our hand when its time was up."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        _signal(process, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+        return Outcome(process.returncode, stdout, stderr, timed_out=True)
+    return Outcome(process.returncode, stdout, stderr)
+
+
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
