@@ -119,6 +119,12 @@ def themes() -> tuple[Theme, ...]:
     return tuple(made)
 
 
+_CHANGING = frozenset({
+    "pending", "stopping", "shutting-down", "creating", "deleting", "recovering", "loading", "provisioning",
+    "bootstrapping", "syncing", "cancelling", "finalizing", "interrupted",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Glyphs:
     """The signs of one character set."""
@@ -146,11 +152,11 @@ class Glyphs:
         word = state.lower()
         if word in ("running", "in-use", "available", "completed", "succeeded", "live"):
             return self.running
-        if word in ("pending", "stopping", "shutting-down", "creating", "deleting", "recovering", "loading"):
+        if word in _CHANGING:
             return self.changing
         if word in ("stopped", "cancelled", "none"):
             return self.stopped
-        return self.ended if word in ("terminated", "failed", "error", "deleted") else self.unknown
+        return self.ended if word in ("terminated", "failed", "error", "deleted", "lost") else self.unknown
 
 
 UNICODE = Glyphs()

@@ -23,6 +23,8 @@ class Job:
         usd_per_hour: what its machine costs while it runs.
         at_risk_s: seconds of work that an interruption now would cost; None when nobody knows.
         submitted_at: when the job was made.
+        trend: the last values of the metric that `trend_of` chose, oldest first; None where it was not a number.
+        trend_of: its name, "" when there is none.
     """
 
     id: str
@@ -51,3 +53,5 @@ class Job:
     usd_per_hour: float | None = None
     at_risk_s: float | None = None
     submitted_at: datetime | None = None
+    trend: tuple[float | None, ...] = ()
+    trend_of: str = ""

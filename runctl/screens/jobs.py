@@ -1,11 +1,13 @@
-"""Jobs: what the machines' tags tell about training jobs."""
+"""Jobs: what came of the work, what its machine does and costs, and how well that is known."""
 
 from __future__ import annotations
 
-from runctl.format import format_count, format_time, format_usd
+from collections.abc import Sequence
+
+from runctl.format import clean_text, format_count, format_time
 from runctl.keymap import Scope
 from runctl.models.job import Job
-from runctl.models.snapshot import Source
+from runctl.models.snapshot import Health, Source
 from runctl.screens.base import FleetScreen
 from runctl.screens.cells import (
     NOT_KNOWN,
@@ -22,92 +24,143 @@ from runctl.screens.cells import (
     state,
     state_glyph,
 )
+from runctl.screens.job_cells import (
+    has_record,
+    is_over,
+    job_name,
+    loss_cell,
+    money_cell,
+    resource_words,
+    risk_cell,
+    safety_cell,
+    step_cell,
+    still_bills,
+)
 from runctl.screens.noun import Noun, Resource
+from runctl.services.jobs.reach import NO_BUCKET
+from runctl.services.jobs.seen import Outcome
 from runctl.store.fields import JOB_FIELDS, Context
-from runctl.store.select import jobs
+from runctl.store.select import PanelStatus, jobs, panel_status
 from runctl.widgets.detail import Section
-
-
-def _step(job: Job, _context: Context) -> Cell:
-    if job.step is None:
-        return NOT_KNOWN
-    return plain(f"{job.step:,}" + (f"/{job.total_steps:,}" if job.total_steps else ""))
-
-
-def _cost(job: Job, _context: Context) -> Cell:
-    end = "?" if job.usd_to_finish is None or job.usd_so_far is None else format_usd(job.usd_so_far + job.usd_to_finish)
-    return (*money(job.usd_so_far), (f"→{end}", "muted"))
-
 
 COLUMNS: tuple[Spec[Job], ...] = (
     Spec("", "", 2, lambda j, c: (state_glyph(j.state), (" ", ""))),
-    Spec("id", "JOB", 16, lambda j, c: outside(j.id), flex=True),
+    Spec("name", "JOB", 12, lambda j, c: job_name(j), flex=True),
     Spec("state", "STATE", 11, lambda j, c: state(j.state)),
-    Spec("resource_state", "MACHINE", 9, lambda j, c: state(j.resource_state)),
-    Spec("step", "STEP", 12, _step, right=True, keep=40),
-    Spec("eta_s", "ETA", 6, lambda j, c: duration(j.eta_s), right=True, keep=30),
-    Spec("usd_so_far", "$ SO FAR→END", 12, _cost, right=True),
-    Spec("checkpoint_age_s", "CKPT", 5, lambda j, c: duration(j.checkpoint_age_s), right=True, keep=50),
-    Spec("attempt", "TRY", 3, lambda j, c: plain(format_count(j.attempt)), right=True, keep=20),
+    Spec("step", "STEP", 15, step_cell, right=True, keep=70),
+    Spec("", "LOSS", 15, loss_cell, keep=30),
+    Spec("eta_s", "ETA", 5, lambda j, c: _eta(j), right=True, keep=50),
+    Spec("usd_so_far", "$ SO FAR→END", 12, money_cell, right=True),
+    Spec("checkpoint_age_s", "CKPT", 5, lambda j, c: _checkpoint(j), right=True, keep=40),
+    Spec("at_risk_s", "SAFE?", 19, safety_cell, flex=True),
+    Spec("resource_state", "MACHINE", 9, lambda j, c: state(j.resource_state), keep=20),
     Spec("instance_id", "INSTANCE", 19, lambda j, c: outside(j.instance_id, "muted"), keep=9),
     Spec("owner", "OWNER", 10, lambda j, c: outside(j.owner or ""), keep=8),
     Spec("project", "PROJECT", 12, lambda j, c: outside(j.project or ""), keep=7),
+    Spec("id", "ID", 26, lambda j, c: outside(j.id, "muted"), keep=6),
 )
+
+
+def _eta(job: Job) -> Cell:
+    known_by_nature = job.state in (Outcome.RUNNING, Outcome.CANCELLING) or not has_record(job)
+    return duration(job.eta_s) if known_by_nature else NOTHING
+
+
+def _checkpoint(job: Job) -> Cell:
+    return NOTHING if job.checkpoint_age_s is None else duration(job.checkpoint_age_s)
 
 
 def job_detail(job: Job, context: Context) -> Detail:
     """Outcome, resource and knowledge, which are three different things."""
     machine = context.instances.get(job.instance_id or "")
+    tries = f"  attempt {format_count(job.attempt)}" if job.attempt is not None else ""
     facts = [
-        row("job", outside(job.id)),
-        row("state", (*state(job.state), (f"  attempt {format_count(job.attempt)}", "muted"))),
-        row("machine", (*state(job.resource_state), ("  ", ""), *outside(job.instance_id, "muted"))),
-        row("seen", (*age(job.last_seen, context), (" ago", "muted"))),
-        row("reason", outside(job.reason)),
+        row("job", outside(job.name)),
+        row("id", outside(job.id)),
+        row("state", (*state(job.state), (tries, "muted"))),
+        row("machine", plain(resource_words(job, context), "warn" if still_bills(job) else "")),
+        row("", outside(job.instance_id, "muted")) if job.instance_id else None,
+        row("known", outside(job.knowledge or "?", "" if job.knowledge in ("live", "ended") else "warn")),
+        row("seen", NOT_KNOWN if job.last_seen is None else (*age(job.last_seen, context), (" ago", "muted"))),
+        row("reason", outside(job.reason)) if job.reason else None,
     ]
     spent = [
         row("so far", (("$", "money"), *money(job.usd_so_far))),
-        row("to finish", (("$", "money"), *money(job.usd_to_finish))),
+        None if is_over(job) else row("to finish", (("$", "money"), *money(job.usd_to_finish))),
         row("budget", (("$", "money"), *money(job.budget_usd)) if job.budget_usd is not None else NOTHING),
+        row("budget left", _left(job)) if job.budget_usd is not None else None,
     ]
     progress = [
-        row("step", _step(job, context)),
-        row("ETA", duration(job.eta_s)),
-        row("checkpoint", duration(job.checkpoint_age_s)),
-        *(row(name, plain(f"{value:g}")) for name, value in sorted(job.metrics.items())),
+        row("step", step_cell(job, context)),
+        None if is_over(job) else row("steps/s", plain("?" if not job.steps_per_s else f"{job.steps_per_s:.3g}")),
+        None if is_over(job) else row("ETA", duration(job.eta_s)),
+        row("checkpoint", _checkpoint(job)),
+        None if is_over(job) else row("safe now", risk_cell(job)),
+        *(row(clean_text(name, 24), plain(f"{value:g}")) for name, value in sorted(job.metrics.items())),
     ]
     whose = [row(label, outside(value)) for label, value in (("owner", job.owner), ("project", job.project)) if value]
     if machine is not None:
-        whose.append(
-            row("runs on", (*outside(machine.name or machine.id), ("  ", ""), *outside(machine.type, "muted")))
-        )
-        whose.append(row("since", plain(format_time(machine.launched_at))))
-    return (
-        Section("", tuple(facts)),
-        Section("Money", tuple(spent)),
-        Section("Progress", tuple(progress)),
-        Section("Whose", tuple(whose)),
-    )
+        named = (*outside(machine.name or machine.id), ("  ", ""), *outside(machine.type, "muted"))
+        whose += [row("runs on", named), row("since", plain(format_time(machine.launched_at)))]
+    whose.append(row("submitted", plain(format_time(job.submitted_at)))) if job.submitted_at else None
+    sections = (("", facts), ("Money", spent), ("Progress", progress), ("Whose", whose))
+    return tuple(Section(title, tuple(r for r in rows if r is not None)) for title, rows in sections)
+
+
+def _left(job: Job) -> Cell:
+    known = job.budget_usd is not None and job.usd_so_far is not None
+    return money((job.budget_usd or 0.0) - (job.usd_so_far or 0.0)) if known else NOT_KNOWN
+
+
+#: What needs a person or still goes on comes before what is over.
+_LAST = len(Outcome)
+_ORDER = {o.value: n for n, o in enumerate((
+    Outcome.RUNNING, Outcome.CANCELLING, Outcome.FINALIZING, Outcome.SYNCING, Outcome.BOOTSTRAPPING,
+    Outcome.PROVISIONING, Outcome.PENDING, Outcome.RECOVERING, Outcome.INTERRUPTED, Outcome.UNREACHABLE,
+    Outcome.UNKNOWN,
+))}  # fmt: skip
+
+
+def in_order(found: Sequence[Job]) -> list[Job]:
+    """What goes on, then what is over and still bills, then the rest; the newest of each first."""
+    newest = sorted(found, key=lambda j: j.id, reverse=True)
+    return sorted(newest, key=lambda j: _ORDER.get(j.state, _LAST - still_bills(j)))
+
+
+def _hint(context: Context) -> str:
+    """What to set where jobs could be kept and are not."""
+    if context.settings.jobs.bucket is None:
+        return (f"and no job has a record on this computer. {NO_BUCKET}\n"
+                "without one: runctl jobs submit train.py --provider local")  # fmt: skip
+    return f"and s3://{clean_text(context.settings.jobs.bucket)} has no record of any: runctl jobs submit train.py"
 
 
 JOBS: Noun[Job] = Noun(
     name="jobs",
     word=("job", "jobs"),
     fields=JOB_FIELDS,
-    sources=(Source.INSTANCES,),
-    rows=lambda c: jobs(c.snapshot, c),
+    sources=(Source.JOBS, Source.INSTANCES),
+    rows=lambda c: in_order(jobs(c.snapshot, c)),
     columns=COLUMNS,
     detail=job_detail,
     identify=lambda j: j.id,
     resource=lambda j: Resource("instance", j.region, j.instance_id) if j.instance_id else None,
-    title=lambda j: j.id,
-    sort="state",
+    title=lambda j: j.name or j.id,
+    sort="",
     empty="no machine in {regions} carries a runctl:job tag",
+    hint=_hint,
 )
 
 
 class JobsScreen(FleetScreen[Job]):
-    """Training jobs."""
+    """Training jobs: those with a record, and those of which only the tags of machines tell."""
 
     NOUN = JOBS
     SCOPE = Scope.JOBS
+
+    def panel(self) -> PanelStatus:
+        """The records' state; where those are all there, that of the machines whose tags tell of jobs as well."""
+        every = self.desk.settings.ui.refresh_s
+        records, machines = (panel_status(self.context, source, every) for source in self.noun.sources)
+        sound = records.health in (Health.LIVE, Health.STALE)
+        return machines if sound and machines.health is not Health.LIVE else records

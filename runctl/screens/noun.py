@@ -39,6 +39,7 @@ class Noun(Generic[T]):
         sort: the field it is sorted by at first.
         descending: and in which order.
         empty: what an empty table says; `{regions}` is filled in.
+        hint: what it says below that, from the settings.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Noun(Generic[T]):
     sort: str
     descending: bool = False
     empty: str = "nothing here"
+    hint: Callable[[Context], str] = lambda _: ""
 
     def sortable(self) -> Mapping[str, str]:
         """Labels of the fields that rows can be sorted by, in the order of the columns, then the rest."""

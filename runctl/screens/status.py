@@ -63,7 +63,8 @@ def status_pieces(
     pieces = [Piece(f"{shown} of {total}")]
     if marked:
         pieces.append(Piece(f"{marked} marked", "accent", bold=True, rank=2))
-    pieces.append(Piece(f"sort {order} {signs.down if choice.descending else signs.up}", "muted", rank=5))
+    if name:
+        pieces.append(Piece(f"sort {order} {signs.down if choice.descending else signs.up}", "muted", rank=5))
     if choice.waste_only:
         pieces.append(Piece("idle or wasted only", "warn", rank=1))
     age, *troubles = panel.text.split(" · ")

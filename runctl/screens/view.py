@@ -114,7 +114,8 @@ def notice(noun: Noun[Any], choice: Choice, total: int, panel: PanelStatus, cont
     if panel.health is Health.LOADING or (panel.health is Health.PARTIAL and not panel.complete):
         return skeleton(panel.text)
     where = ", ".join(context.snapshot.regions) or "these regions"
-    return (plain(noun.empty.replace("{regions}", where)),)
+    hint = noun.hint(context)
+    return (plain(noun.empty.replace("{regions}", where)), *((plain(hint, "muted"),) if hint else ()))
 
 
 def skeleton(waiting_for: str) -> tuple[Cell, ...]:

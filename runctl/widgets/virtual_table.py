@@ -149,7 +149,7 @@ class VirtualTable(RowSelection[T]):
             name, descending = self._sorted_by
             line = Text(" " * GUTTER)
             for column, width in self._fitted:
-                arrow = (self._signs.down if descending else self._signs.up) if column.name == name else ""
+                arrow = (self._signs.down if descending else self._signs.up) if name and column.name == name else ""
                 line.append(fit_cell(Text(column.label + arrow), width, column.align, self._signs))
                 line.append(" " * GAP)
             line.stylize(Style(bold=True, underline=False))

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -25,6 +25,7 @@ from runctl.models.instance import BILLING_STATES, Instance
 from runctl.models.job import Job
 from runctl.models.record import Spec
 from runctl.services.jobs import reach
+from runctl.services.jobs.follow import main_metric, read_curves
 from runctl.services.jobs.look import look, row_of
 from runctl.services.jobs.providers.local import LocalProvider
 from runctl.services.jobs.record import JobRecord, job_ids
@@ -33,6 +34,8 @@ from runctl.services.jobs.stores import Store
 
 #: A job that is over is looked at again after this long: somebody may have resumed it from elsewhere.
 RECHECK_S = 600.0
+#: Values of a row's trend.
+TREND = 32
 #: Records read at once.
 _LANES = 8
 _VERSION = 1
@@ -103,7 +106,7 @@ def _plain(row: Job) -> dict[str, Any]:
 
 def _job_of(said: dict[str, Any]) -> Job:
     times = {k: datetime.fromisoformat(said[k]) for k in ("last_seen", "submitted_at") if said.get(k)}
-    return Job(**{**said, **times})
+    return Job(**{**said, **times, "trend": tuple(said.get("trend") or ())})
 
 
 class Rows:
@@ -195,7 +198,19 @@ class Rows:
         seen = look(record, own, spec=self._specs.get(job, {}), local=local, last_known=self._last.get(job, ""))
         if seen.verdict.outcome is not Outcome.UNKNOWN:
             self._last[job] = seen.verdict.outcome.value
-        return row_of(seen)
+        return _with_trend(record, row_of(seen))
+
+
+def _with_trend(record: JobRecord, row: Job) -> Job:
+    """The row with the last values of its main metric: one object, read only where a step was reported."""
+    if row.step is None or row.attempt is None:
+        return row
+    try:
+        series = read_curves(record, row.attempt).series
+    except RunctlError:  # the row is worth more than its trend
+        return row
+    name = main_metric(series)
+    return replace(row, trend=tuple(p.value for p in series[name][-TREND:]), trend_of=name) if name else row
 
 
 def open_rows(settings: Settings, profile: str, machines: Machines) -> Rows:
