@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -55,3 +55,12 @@ class Job:
     submitted_at: datetime | None = None
     trend: tuple[float | None, ...] = ()
     trend_of: str = ""
+
+
+def main_metric(names: Iterable[str]) -> str:
+    """The metric that people look at first: the loss, as trainers name it; else the first; "" when there is none."""
+    listed = list(names)
+    for wanted in ("loss", "train_loss", "train/loss"):
+        if wanted in listed:
+            return wanted
+    return next((n for n in listed if "loss" in n.lower()), listed[0] if listed else "")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from runctl.format import clean_text, format_duration, format_usd_short
-from runctl.models.job import Job
+from runctl.models.job import Job, main_metric
 from runctl.models.snapshot import Snapshot
 from runctl.screens.cells import NOT_KNOWN, NOTHING, Cell, outside, plain
-from runctl.services.jobs.follow import main_metric
 from runctl.services.jobs.seen import Outcome
 from runctl.store.fields import Context
 from runctl.theme import ASCII, UNICODE

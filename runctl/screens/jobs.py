@@ -37,8 +37,7 @@ from runctl.screens.job_cells import (
     still_bills,
 )
 from runctl.screens.noun import Noun, Resource
-from runctl.services.jobs.reach import NO_BUCKET
-from runctl.services.jobs.seen import Outcome
+from runctl.services.jobs.seen import NO_BUCKET, Outcome
 from runctl.store.fields import JOB_FIELDS, Context
 from runctl.store.select import PanelStatus, jobs, panel_status
 from runctl.widgets.detail import Section

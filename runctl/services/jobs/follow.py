@@ -220,15 +220,6 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def main_metric(names: Iterable[str]) -> str:
-    """The metric that people look at first: the loss, as trainers name it; else the first; "" when there is none."""
-    listed = list(names)
-    for wanted in ("loss", "train_loss", "train/loss"):
-        if wanted in listed:
-            return wanted
-    return next((n for n in listed if "loss" in n.lower()), listed[0] if listed else "")
-
-
 class Moment(NamedTuple):
     """One entry of the story of a job: when (seconds since 1970), attempt, a word, a sentence, who said it."""
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from runctl import paths
 from runctl.clock import SystemClock
 from runctl.config import Settings
+from runctl.services.jobs.seen import NO_BUCKET as NO_BUCKET
 
 if TYPE_CHECKING:  # whoever has no jobs imports nothing of them
     from runctl.services.jobs.stores import BucketStore, Store
-
-NO_BUCKET = "no bucket is set: jobs.bucket in runctl.toml (runctl init makes one)"
 
 
 def has_jobs(settings: Settings) -> bool:

@@ -22,10 +22,10 @@ from runctl.clock import Clock, SystemClock
 from runctl.config import Settings
 from runctl.errors import CloudError, RunctlError
 from runctl.models.instance import BILLING_STATES, Instance
-from runctl.models.job import Job
+from runctl.models.job import Job, main_metric
 from runctl.models.record import Spec
 from runctl.services.jobs import reach
-from runctl.services.jobs.follow import main_metric, read_curves
+from runctl.services.jobs.follow import read_curves
 from runctl.services.jobs.look import look, row_of
 from runctl.services.jobs.providers.local import LocalProvider
 from runctl.services.jobs.record import JobRecord, job_ids

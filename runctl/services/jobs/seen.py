@@ -12,6 +12,8 @@ from runctl.models.record import Exit, Launch, Notice, State
 #: A heartbeat is fresh for so many of its own intervals, by S3's LastModified.
 FRESH_INTERVALS = 3.0
 HEARTBEAT_S = 15.0
+#: Why jobs on machines of EC2 cannot be reached, and what to do.
+NO_BUCKET = "no bucket is set: jobs.bucket in runctl.toml (runctl init makes one)"
 
 
 class Outcome(StrEnum):
