@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from runctl import paths
 from runctl.clock import SystemClock
 from runctl.config import Settings
-from runctl.services.jobs.seen import NO_BUCKET as NO_BUCKET
+from runctl.services.jobs import seen
 
 if TYPE_CHECKING:  # whoever has no jobs imports nothing of them
     from runctl.services.jobs.stores import BucketStore, Store
+
+NO_BUCKET = seen.NO_BUCKET
 
 
 def has_jobs(settings: Settings) -> bool:
