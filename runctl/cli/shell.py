@@ -49,6 +49,7 @@ def open_shell(call: Invocation, door: Actions) -> int:
     import subprocess
 
     from runctl.cli import output
+    from runctl.services.reach import login_name
     from runctl.services.shell import Target, check_programs, session_argv, ssh_argv
 
     args = call.args
@@ -74,41 +75,16 @@ def allowed(door: Actions, reference: str) -> Instance:
     Raises:
         InputError: a rule refuses it, or Systems Manager does not reach it.
     """
-    from runctl.errors import InputError
     from runctl.models.instance import Instance
     from runctl.models.plan import Kind
-    from runctl.models.plan import Verb as Deed
+    from runctl.services.reach import check_reach
     from runctl.services.references import resolve
-    from runctl.services.remote import why_unreachable
 
     (found,) = resolve(door.ground.cloud, Kind.INSTANCE, [reference], door.regions)
-    (item,) = door.draft_on(Deed.SHELL, [found]).items
-    if item.refusals:
-        first = item.refusals[0]
-        raise InputError(f"{found.id}: {first.reason} ({first.rule})")
     if not isinstance(found, Instance):
         raise TypeError(f"a machine was expected, not {found!r}")
-    ask = door.ground.cloud.ask
-    if why := why_unreachable(ask, found.region, found.id, has_profile=bool(found.profile_arn)):
-        raise InputError(f"{found.id}: {why}")
+    check_reach(door, found)
     return found
-
-
-def login_name(door: Actions, machine: Instance) -> str:
-    """The login name of the machine's system, as Systems Manager knows it.
-
-    Raises:
-        InputError: it does not.
-    """
-    from runctl.errors import InputError
-    from runctl.services.shell import USERS
-
-    wanted = [{"Key": "InstanceIds", "Values": [machine.id]}]
-    answer = door.ground.cloud.ask("ssm", "DescribeInstanceInformation", machine.region, Filters=wanted)
-    system = next((str(i.get("PlatformName", "")) for i in answer.get("InstanceInformationList") or ()), "")
-    if system not in USERS:
-        raise InputError(f"nobody knows the login name of {system or 'this system'}", example="--user ubuntu")
-    return USERS[system]
 
 
 SHELL = Verb(

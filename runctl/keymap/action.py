@@ -22,6 +22,8 @@ class Scope(StrEnum):
     FILTER = "Filter line"
     DIALOG = "Dialogs"
     PLAN = "Changes"
+    FORM = "Forms"
+    CHOICE = "Choices in forms"
     WELCOME = "First minute"
 
 
@@ -34,6 +36,7 @@ HEARD_TOGETHER: tuple[frozenset[Scope], ...] = (
     frozenset({Scope.FILTER}),
     frozenset({Scope.DIALOG}),
     frozenset({Scope.PLAN}),
+    frozenset({Scope.FORM, Scope.CHOICE, Scope.DIALOG}),
     frozenset({Scope.WELCOME}),
 )
 """Scopes that listen at the same moment: one key may mean only one thing within each set.

@@ -37,12 +37,15 @@ _DELETES = {
 
 
 class Choice(NamedTuple):
-    """One entry of the action menu: the verb, its words, and what it asks for first."""
+    """One entry of the action menu: the verb and its words."""
 
     verb: Verb
     label: str
     note: str
-    fields: tuple[str, ...] = ()
+
+
+_ADOPT = Choice(Verb.ADOPT, "adopt", "make it ours: owner, project, an end")
+_TAG = Choice(Verb.TAG, "tag", "set or remove tags")
 
 
 #: What the menu offers for each kind of thing, in the order in which people want it.
@@ -51,15 +54,29 @@ MENU: Mapping[Kind, tuple[Choice, ...]] = {
         Choice(Verb.START, "start", "a stopped machine bills again from the first second"),
         Choice(Verb.STOP, "stop", "its disks stay and bill"),
         Choice(Verb.REBOOT, "reboot", "the system restarts; the address stays"),
+        Choice(Verb.EXTEND, "extend", "more time before it ends itself"),
+        Choice(Verb.SHELL, "shell", "a session of Systems Manager in this terminal"),
+        Choice(Verb.PROBE, "probe", "ask it: processor, memory, disks, GPUs, processes"),
+        _ADOPT,
+        _TAG,
         Choice(Verb.TERMINATE, "terminate", "gone for good, with its root disk"),
     ),
     Kind.VOLUME: (
         Choice(Verb.SNAPSHOT, "snapshot", "a copy to restore from"),
+        Choice(Verb.ATTACH, "attach", "to a machine of its zone"),
         Choice(Verb.DETACH, "detach", "unmounted first where the machine runs"),
+        Choice(Verb.MODIFY, "modify", "larger, another type, faster"),
+        _ADOPT,
+        _TAG,
         Choice(Verb.DELETE, "delete", "gone for good"),
     ),
-    Kind.SNAPSHOT: (Choice(Verb.DELETE, "delete", "gone for good"),),
-    Kind.ADDRESS: (Choice(Verb.RELEASE, "release", "whoever gets it next keeps it"),),
+    Kind.SNAPSHOT: (
+        Choice(Verb.RESTORE, "restore", "a new disk from it"),
+        _ADOPT,
+        _TAG,
+        Choice(Verb.DELETE, "delete", "gone for good"),
+    ),
+    Kind.ADDRESS: (_ADOPT, _TAG, Choice(Verb.RELEASE, "release", "whoever gets it next keeps it")),
 }
 
 
@@ -167,9 +184,13 @@ class ActingScreen(ChoosingScreen[T]):
 
         def picked(chosen: tuple[str, ...] | None) -> None:
             if chosen:
-                self.act(Verb(chosen[0]), live)
+                self.begin(Verb(chosen[0]), live)
 
         self.app.push_screen(modals.PickModal(f"what to do with {what}", options), picked)
+
+    def begin(self, verb: Verb, live: list[Live]) -> None:
+        """A verb of the menu; who has forms asks for what is needed first."""
+        self.act(verb, live)
 
     def act(self, verb: Verb, live: list[Live], parameters: Mapping[str, Any] | None = None) -> None:
         """Open the dialog for a verb and things."""

@@ -13,7 +13,7 @@ from runctl.errors import InputError, RunctlError
 from runctl.format import clean_text
 from runctl.messages import CopyRequested
 from runctl.screens import modals
-from runctl.screens.acting import ActingScreen
+from runctl.screens.forming import FormingScreen
 from runctl.screens.noun import Resource
 from runctl.services.links import arn, console_url, ssh_line, ssm_line
 from runctl.store.fields import Kind, json_value
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FleetScreen(ActingScreen[T]):
+class FleetScreen(FormingScreen[T]):
     """One of the five screens; a subclass names its noun."""
 
     def _row(self) -> Any | None:

@@ -246,7 +246,10 @@ class TableScreen(Screen[None], Generic[T]):
 
     def sections(self, row: Any) -> Sequence[Section]:
         """Everything known about a row, in the characters of the moment."""
-        made: Sequence[Section] = self.noun.detail(row, self.context)
+        return self.drawable_sections(self.noun.detail(row, self.context))
+
+    def drawable_sections(self, made: Sequence[Section]) -> Sequence[Section]:
+        """Sections in the characters that can be drawn here."""
         if self.signs is not ASCII:
             return made
         return [Section(s.title, tuple(Row(r.key, to_ascii(r.value), r.token) for r in s.rows)) for s in made]

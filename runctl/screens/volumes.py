@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from runctl.format import format_count, format_time, format_usd
-from runctl.keymap import Scope
+from runctl.keymap import Scope, bindings_for
 from runctl.models.snapshot import Source
 from runctl.models.volume import Volume
 from runctl.screens.base import FleetScreen
@@ -150,3 +153,4 @@ class VolumesScreen(FleetScreen[Volume]):
 
     NOUN = VOLUMES
     SCOPE = Scope.VOLUMES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.VOLUMES)]

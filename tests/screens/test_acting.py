@@ -2,61 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from runctl.app import RunctlApp
-from runctl.clock import SystemClock
-from runctl.config import Settings
 from runctl.demo.cloud import DemoCloud
-from runctl.screens.modals.plan import PlanModal
-from runctl.services.actions import Actions
-from runctl.services.aws.backend import AwsBackend, open_backend
-from runctl.services.aws.door import open_actions
-from runctl.services.backend import Backend
-from tests.screens.driving import Driver, PaperTerminal
-from tests.services.doors import EAST, OURS, ZOE, disk, fleet_of, machine
-
-HERE = replace(ZOE, regions=(EAST,))
-
-
-@asynccontextmanager
-async def acting(settings: Settings = HERE, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Driver]:
-    """The app over the embedded cloud as it is now."""
-
-    def connect(profile: str | None) -> AwsBackend:
-        return open_backend(settings, profile)
-
-    def door(backend: Backend, regions: tuple[str, ...]) -> Actions:
-        assert isinstance(backend, AwsBackend)
-        return open_actions(backend, settings, SystemClock(), regions)
-
-    app = RunctlApp(settings, connect, clock=SystemClock(), terminal=PaperTerminal(), open_door=door)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        driver = Driver(app, pilot, [])
-        await driver.loaded()
-        yield driver
-
-
-def modal(driver: Driver) -> PlanModal:
-    screen = driver.app.screen
-    assert isinstance(screen, PlanModal), screen
-    return screen
-
-
-async def asked(driver: Driver) -> PlanModal:
-    await driver.until(
-        lambda: isinstance(driver.app.screen, PlanModal) and modal(driver).stage == "asking", "to be asked"
-    )
-    await driver.pilot.pause()
-    return modal(driver)
-
-
-async def ended(driver: Driver) -> str:
-    await driver.until(lambda: modal(driver).stage == "ended", "for the end")
-    await driver.pilot.pause()
-    return driver.screen()
+from tests.screens.acting_app import HERE, acting, asked, ended, modal
+from tests.services.doors import OURS, disk, fleet_of, machine
 
 
 async def test_stop_asks_with_cancel_focused_and_enter_does_nothing(cloud: DemoCloud) -> None:

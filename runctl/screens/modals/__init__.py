@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runctl.screens.modals.command import CommandModal as CommandModal
+    from runctl.screens.modals.fields import Field as Field
+    from runctl.screens.modals.form import FormModal as FormModal
+    from runctl.screens.modals.form import Verdict as Verdict
     from runctl.screens.modals.pick import Option as Option
     from runctl.screens.modals.pick import PickModal as PickModal
     from runctl.screens.modals.plan import PlanModal as PlanModal
@@ -22,12 +25,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CommandModal": "command",
+    "Field": "fields",
+    "FormModal": "form",
     "Option": "pick",
     "PickModal": "pick",
     "PlanModal": "plan",
     "RawModal": "viewer",
     "SyncModal": "sync",
     "TransfersModal": "sync",
+    "Verdict": "form",
     "ViewerModal": "viewer",
     "WelcomeModal": "welcome",
 }

@@ -74,7 +74,9 @@ def plan_text(plan: Plan, look: Look) -> Text:
     items = going(plan)
     for item in items:
         _item(text, item, look, many_verbs)
-    if not items:
+    if not plan.items:
+        look.add(text, "there is nothing to do\n", "state-ok")
+    elif not items:
         look.add(text, "nothing of this can be done\n", "warn")
     _lines(text, "lost", _lost(items), look, "state-bad")
     _lines(text, "left out", _left_out(plan), look, "warn")
