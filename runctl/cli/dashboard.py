@@ -31,11 +31,16 @@ def run_dashboard(args: Namespace) -> int:
 def open_board(settings: Settings) -> Board:
     """What moves files, with a client of its own for each transfer; called when somebody looks at S3."""
     from runctl import paths
-    from runctl.cli.s3_client import client_for
+    from runctl.cli.s3_client import client_for, record_for
+    from runctl.clock import SystemClock
     from runctl.services.transfer.board import Board
     from runctl.services.transfer.sync import Options
 
-    options = Options(state=paths.state_dir() / "transfers", cache=paths.cache_dir() / "sync")
+    options = Options(
+        state=paths.state_dir() / "transfers",
+        cache=paths.cache_dir() / "sync",
+        record=record_for(settings, SystemClock()),
+    )
     return Board(partial(client_for, settings), options, read_only=settings.is_read_only(settings.profile))
 
 

@@ -8,8 +8,10 @@ from runctl.cli.invocation import Invocation
 from runctl.errors import InputError
 
 if TYPE_CHECKING:
+    from runctl.clock import Clock
     from runctl.config import Settings
     from runctl.services.transfer.client import S3Client
+    from runctl.services.transfer.record import Record
 
 
 def open_client(call: Invocation, *, patient: bool = False) -> S3Client:
@@ -48,11 +50,34 @@ def client_for(settings: Settings, profile: str | None, *, region: str | None = 
     return S3Client(site, credentials, clock=clock, connect_s=max(settings.aws.connect_timeout_s, 5.0), read_s=read_s)
 
 
+def record_for(settings: Settings, clock: Clock) -> Record:
+    """The journal and the rules for what a transfer deletes; AWS is asked who we are when the first deletion comes."""
+    from runctl import paths
+    from runctl.services.case import Actor
+    from runctl.services.journal import Journal, Stamp
+    from runctl.services.transfer.record import Record
+
+    def who() -> tuple[Stamp, Actor]:
+        from runctl.cli.connect import connect
+
+        identity = connect(settings).fetch_identity()
+        profile = identity.profile
+        actor = Actor(
+            owner=settings.owner or identity.name,
+            read_only=settings.is_read_only(profile),
+            protected=settings.rules(profile).protected,
+            profile=profile,
+        )
+        return Stamp(identity.account, identity.arn, profile), actor
+
+    return Record(Journal(paths.journal_file(), clock), who)
+
+
 def refuse_read_only(call: Invocation, what: str) -> None:
     """Stop a change of S3 in read-only mode.
 
     Raises:
         InputError: read-only is set.
     """
-    if call.settings.read_only:
+    if call.settings.is_read_only(call.settings.profile):
         raise InputError(f"read-only: {what} changes S3", allowed="downloads, listings and --dry-run")

@@ -45,7 +45,7 @@ def _run(args: Namespace) -> int:
 
 def _prune(call: Invocation, where: S3Uri) -> int:
     from runctl.cli.confirm import confirm
-    from runctl.cli.s3_client import open_client, refuse_read_only
+    from runctl.cli.s3_client import open_client, record_for, refuse_read_only
     from runctl.format import format_bytes
     from runctl.services.transfer.prune import apply_plan, make_plan, read_checkpoints
 
@@ -65,7 +65,8 @@ def _prune(call: Invocation, where: S3Uri) -> int:
             word=f"delete {len(going)}",
         )  # fmt: skip
     overrides = frozenset(call.args.override)
-    answers = list(apply_plan(client, plan, clock=client.clock, allow=lambda _: ("", ""), overrides=overrides))
+    record = record_for(call.settings, client.clock)
+    answers = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=overrides))
     return _tell(call, answers)
 
 

@@ -100,6 +100,8 @@ def _watch(call: Invocation, client: S3Client, source: Path | S3Uri, target: Pat
 
 def _options(call: Invocation) -> Options:
     from runctl import paths
+    from runctl.cli.s3_client import record_for
+    from runctl.clock import SystemClock
     from runctl.services.transfer.changes import How, NameFilter
     from runctl.services.transfer.context import Tuning
     from runctl.services.transfer.sync import Options
@@ -117,6 +119,7 @@ def _options(call: Invocation) -> Options:
         bandwidth=args.bandwidth,
         follow=not args.no_follow_symlinks,
         tuning=Tuning(workers=args.concurrency),
+        record=record_for(call.settings, SystemClock()) if args.delete else None,
     )
 
 

@@ -26,6 +26,9 @@ def _configure(parser: Parser) -> None:
     parser.add_argument("place", metavar="s3://BUCKET/PREFIX", help="where to look")
     parser.add_argument("--id", action="append", default=[], metavar="ID", help="only this upload; may be repeated")
     parser.add_argument("--older-than", type=arguments.duration, metavar="7d", help="only those begun before that")
+    parser.add_argument(
+        "--override", action="append", default=[], choices=("younger-than",), help="abort those begun just now too"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show which; do nothing")
     s3_options.add_yes(parser)
     s3_options.add_result(parser)
@@ -93,6 +96,8 @@ def _show(call: Invocation, found: list[UnfinishedUpload]) -> None:
 def _abort(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) -> int:
     from runctl import paths
     from runctl.cli.confirm import confirm
+    from runctl.cli.s3_client import record_for
+    from runctl.models.plan import Verb
     from runctl.services.transfer.journal import Journal
     from runctl.services.transfer.unfinished import abort
 
@@ -100,10 +105,13 @@ def _abort(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) ->
         _show(call, found)
     confirm(call, f"{len(found)} unfinished uploads and their parts will be deleted", word=f"abort {len(found)}")
     answers: list[tuple[UnfinishedUpload, str]] = []
+    record, overrides = record_for(call.settings, client.clock), frozenset(call.args.override)
     for upload in found:
         try:
-            abort(client, upload, Journal(paths.state_dir() / "transfers"))
-            answers.append((upload, ""))
+            rule, reason = record.refusal(Verb.ABORT, client.clock.now(), newest=upload.initiated, overrides=overrides)
+            if not rule:
+                abort(client, upload, Journal(paths.state_dir() / "transfers"), record)
+            answers.append((upload, f"{reason} [{rule}]" if rule else ""))
         except RunctlError as error:
             answers.append((upload, str(error)))
     return _tell(call, answers, "abort")

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from runctl.clock import Clock
 from runctl.errors import CloudError, InputError
+from runctl.models.plan import Verb
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import Request, S3Client
 from runctl.services.transfer.listing import list_remote
+from runctl.services.transfer.record import Record
 from runctl.services.transfer.uri import S3Uri
 
 INDEX = "INDEX.json"
-#: Younger than this is never pruned without being told so: it may still be written.
-MIN_AGE_S = 300.0
 _PROTECTED = re.compile(r"(?i)(?<![a-z])(best|last|latest|final)(?![a-z])")
 # Whatever has one of these in its name grows when things go well; of everything else less is better.
 _MORE_IS_BETTER = re.compile(r"(?i)acc|f1|auc|bleu|rouge|score|reward|map|precision|recall|iou|psnr|ssim|return")
@@ -80,9 +80,6 @@ class Pruned:
     rule: str = ""
     reason: str = ""
     bytes: int = 0
-
-
-Allow = Callable[[Checkpoint], tuple[str, str]]
 
 
 def read_checkpoints(client: S3Client, where: S3Uri) -> tuple[list[Checkpoint], list[str]]:
@@ -205,7 +202,7 @@ def _keep_best(ranked: Sequence[Checkpoint], metric: str, kept: dict[str, tuple[
 
 
 def apply_plan(
-    client: S3Client, plan: PrunePlan, *, clock: Clock, allow: Allow, overrides: frozenset[str]
+    client: S3Client, plan: PrunePlan, *, clock: Clock, record: Record, overrides: frozenset[str]
 ) -> Iterator[Pruned]:
     """Delete what the plan prunes and is still as it was, one answer each.
 
@@ -213,7 +210,7 @@ def apply_plan(
         client: deletes.
         plan: what to delete.
         clock: for ages.
-        allow: the policy's word on a checkpoint, (rule, reason) of a refusal or ("", "").
+        record: the policy engine's word, and the journal that each deletion is written into before it is sent.
         overrides: rules the user overrides by name ("younger-than").
 
     Raises:
@@ -225,24 +222,22 @@ def apply_plan(
         if not verdict.prunes:
             continue
         current = now.get(planned.name)
-        rule, reason = _refusal(planned, current, clock, overrides)
-        if not rule:
-            rule, reason = allow(planned)
+        if current != planned:
+            yield Pruned(planned.name, "refused", "changed", "it is not what it was when the plan was made")
+            continue
+        rule, reason = record.refusal(Verb.DELETE, clock.now(), newest=planned.newest, overrides=overrides)
         if rule:
             yield Pruned(planned.name, "refused", rule, reason)
             continue
-        failed = _delete(client, plan.where, planned.name)
+        bucket, base = plan.where.bucket, plan.where.directory + planned.name
+        request = {"Bucket": bucket, "Key": base, "Objects": planned.objects, "Bytes": planned.bytes}
+        where = f"s3://{bucket}/{base}"
+        with record.change(
+            Verb.DELETE, "checkpoint", where, client.region_of(bucket), "s3:DeleteObjects", request
+        ) as problem:
+            failed = _delete(client, plan.where, planned.name)
+            problem(failed)
         yield Pruned(planned.name, "failed" if failed else "done", "", failed, 0 if failed else planned.bytes)
-
-
-def _refusal(
-    planned: Checkpoint, current: Checkpoint | None, clock: Clock, overrides: frozenset[str]
-) -> tuple[str, str]:
-    if current != planned:
-        return "changed", "it is not what it was when the plan was made"
-    if clock.now().timestamp() - planned.newest < MIN_AGE_S and "younger-than" not in overrides:
-        return "younger-than", "written less than five minutes ago"
-    return "", ""
 
 
 def _delete(client: S3Client, where: S3Uri, name: str) -> str:

@@ -22,6 +22,7 @@ from runctl.services.transfer.movers import Copies, Downloads, Uploads
 from runctl.services.transfer.paths import CaseGuard, temporary_name
 from runctl.services.transfer.plan import NameList, Outcome, Plan
 from runctl.services.transfer.progress import FileFailed, FileNoted, Observer, Progress, Tally
+from runctl.services.transfer.record import Record
 from runctl.services.transfer.sides import Location, Sides, check_ends
 from runctl.services.transfer.uri import S3Uri
 
@@ -39,6 +40,7 @@ class Options:
         bandwidth: bytes a second over all workers, None for no limit.
         follow: follow symbolic links of a local source.
         tuning: sizes and numbers.
+        record: the journal of changes, for what is deleted in S3; None only in tests.
     """
 
     state: Path
@@ -49,6 +51,7 @@ class Options:
     bandwidth: int | None = None
     follow: bool = True
     tuning: Tuning = field(default_factory=Tuning)
+    record: Record | None = None
 
 
 class Sync:
@@ -266,7 +269,8 @@ class Sync:
         else:
             assert isinstance(self.target, S3Uri)  # noqa: S101 - no directory, then
             prefix = self.target.directory
-            deletion.delete_keys(self._client, self.target.bucket, prefix, names, self.tally, self._cache)
+            record = self.options.record
+            deletion.delete_keys(self._client, self.target.bucket, prefix, names, self.tally, self._cache, record)
         return ""
 
     def _clear(self, destination: Destination | None) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runctl.models.plan import Verb
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import S3Client
 from runctl.services.transfer.journal import Journal
+from runctl.services.transfer.record import Record
 from runctl.services.transfer.uri import S3Uri
 
 
@@ -56,13 +58,19 @@ def find(client: S3Client, where: S3Uri, journal: Journal) -> Iterator[Unfinishe
         )
 
 
-def abort(client: S3Client, upload: UnfinishedUpload, journal: Journal) -> bool:
-    """Abort one and forget our record of it; False when it was gone already.
+def abort(client: S3Client, upload: UnfinishedUpload, journal: Journal, record: Record) -> bool:
+    """Abort one, journalled before it is sent, and forget our record of it; False when it was gone already.
 
     Raises:
         CloudError: S3 refuses.
+        JournalError: it cannot be written down, so it was not sent.
     """
-    gone = operations.abort_upload(client, upload.bucket, upload.key, upload.upload_id)
-    for record in journal.left_over():
-        record.close(done=record.upload_id == upload.upload_id)
+    where = f"s3://{upload.bucket}/{upload.key}?uploadId={upload.upload_id}"
+    request = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.upload_id}
+    with record.change(
+        Verb.ABORT, "upload", where, client.region_of(upload.bucket), "s3:AbortMultipartUpload", request
+    ):
+        gone = operations.abort_upload(client, upload.bucket, upload.key, upload.upload_id)
+    for left in journal.left_over():
+        left.close(done=left.upload_id == upload.upload_id)
     return gone

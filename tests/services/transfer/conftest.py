@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from runctl.clock import SystemClock
+from runctl.services.case import Actor
+from runctl.services.journal import Journal, Stamp
 from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.record import Record
 from runctl.services.transfer.sides import Location
 from runctl.services.transfer.sync import Options, Sync
 from tests.services.transfer import servers
@@ -73,3 +77,10 @@ def sync(client: S3Client, options: Options) -> SyncMaker:
         return Sync(by or client, source, target, replace(options, **changes))
 
     return make
+
+
+def recorded(directory: Path, actor: Actor | None = None) -> Record:
+    """A journal of changes below `directory`, for somebody."""
+    stamp = Stamp("123456789012", "arn:aws:iam::123456789012:user/ana")
+    who = actor or Actor("ana")
+    return Record(Journal(directory / "journal.jsonl", SystemClock()), lambda: (stamp, who))

@@ -22,6 +22,7 @@ from runctl.services.transfer.sync import Options, Sync
 from runctl.services.transfer.unfinished import abort, find
 from runctl.services.transfer.uri import S3Uri
 from tests.services.transfer import servers, trees
+from tests.services.transfer.conftest import recorded
 from tests.services.transfer.faults import FaultProxy
 
 _TUNING = Tuning(part=trees.PART, workers=4)
@@ -222,7 +223,11 @@ def test_uploads_of_others_are_found_and_aborted(client: S3Client, bucket: str, 
     journal = Journal(tmp_path)
     (found,) = find(client, S3Uri(bucket), journal)
     assert (found.key, found.path, found.total, found.parts) == ("theirs", "", None, 0)
-    assert abort(client, found, journal)
+    record = recorded(tmp_path / "changes")
+    assert abort(client, found, journal, record)
+    (entry,) = record.journal.entries()
+    assert (entry.verb, entry.operation, entry.outcome) == ("abort", "s3:AbortMultipartUpload", "done")
+    assert entry.request["Key"] == "theirs"
     assert list(find(client, S3Uri(bucket), journal)) == []
 
 

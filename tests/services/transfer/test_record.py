@@ -1,0 +1,75 @@
+"""What is deleted in S3 is journalled first, and the rules of the profile are asked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runctl.errors import InputError
+from runctl.services.case import Actor
+from runctl.services.journal import JournalError
+from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.prune import apply_plan, make_plan, read_checkpoints
+from runctl.services.transfer.sync import Options, Sync
+from runctl.services.transfer.uri import S3Uri
+from tests.services.transfer import servers, trees
+from tests.services.transfer.conftest import recorded
+
+
+def _deleting(client: S3Client, bucket: str, tmp_path: Path, options: Options, actor: Actor) -> Sync:
+    trees.write(tmp_path / "src", {"keep": 10})
+    servers.put(client, bucket, "p/old", b"x")
+    return Sync(
+        client, tmp_path / "src", S3Uri(bucket, "p"), replace(options, delete=True, record=recorded(tmp_path, actor))
+    )
+
+
+def test_a_sync_writes_down_what_it_deletes(client: S3Client, bucket: str, tmp_path: Path, options: Options) -> None:
+    job = _deleting(client, bucket, tmp_path, options, Actor("ana"))
+    assert job.run(job.plan()).deleted == 1
+    (entry,) = recorded(tmp_path).journal.entries()
+    assert (entry.verb, entry.kind, entry.outcome) == ("delete", "objects", "done")
+    assert entry.request == {"Bucket": bucket, "Keys": ["p/old"]}
+
+
+@pytest.mark.parametrize("actor", [Actor("ana", read_only=True), Actor("ana", protected=True, profile="prod")])
+def test_read_only_and_protected_profiles_delete_nothing(
+    client: S3Client, bucket: str, tmp_path: Path, options: Options, actor: Actor
+) -> None:
+    job = _deleting(client, bucket, tmp_path, options, actor)
+    with pytest.raises(InputError, match=r"read-only|protected"):
+        job.run(job.plan())
+    assert "p/old" in servers.keys(client, bucket)
+    assert list(recorded(tmp_path).journal.entries()) == []
+
+
+def test_without_a_journal_nothing_is_deleted(client: S3Client, bucket: str, tmp_path: Path, options: Options) -> None:
+    job = _deleting(client, bucket, tmp_path, options, Actor("ana"))
+    plan = job.plan()
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(JournalError):
+        job.run(plan)
+    assert "p/old" in servers.keys(client, bucket)
+
+
+def test_pruning_is_journalled_and_spares_what_was_just_written(client: S3Client, bucket: str, tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        servers.put(client, bucket, f"ck/step-{step}/model.pt", b"x" * step)
+    servers.put(client, bucket, "ck-archive/step-1/model.pt", b"x")
+    where, record = S3Uri(bucket, "ck"), recorded(tmp_path)
+    plan = make_plan(where, *read_checkpoints(client, where), keep_last=1)
+    refused = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=frozenset()))
+    assert {(a.outcome, a.rule) for a in refused} == {("refused", "younger-than")}
+    assert list(record.journal.entries()) == []
+    done = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=frozenset({"younger-than"})))
+    assert [(a.name, a.outcome) for a in done] == [("step-2", "done"), ("step-1", "done")]
+    assert set(servers.keys(client, bucket)) == {"ck/step-3/model.pt", "ck-archive/step-1/model.pt"}
+    entries = record.journal.entries()
+    assert [(e.kind, e.resource, e.outcome) for e in entries] == [
+        ("checkpoint", f"s3://{bucket}/ck/step-2", "done"),
+        ("checkpoint", f"s3://{bucket}/ck/step-1", "done"),
+    ]
+    assert os.stat(tmp_path / "journal.jsonl").st_mode & 0o077 == 0
