@@ -83,6 +83,7 @@ class Checkpoints:
         folder: the checkpoint directory.
         now_at: the latest step and metrics, asked when a checkpoint is first seen.
         tell: takes an event: kind, message, data.
+        clock: seconds since 1970.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Checkpoints:
         folder: str,
         now_at: Callable[[], tuple[int | None, dict[str, float]]],
         tell: Callable[[str, str, dict[str, Any]], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._store, self._job, self._attempt = store, job, attempt
         self._rule, self._folder = rule, folder
         self._now_at, self._tell = now_at, tell
@@ -158,13 +161,13 @@ class Checkpoints:
             self._is_stable(local)
         try:
             entry = self._entry(local)
-            change_index(self._store, self._job, self._attempt, lambda index: put_entry(index, entry))
+            change_index(self._store, self._job, self._attempt, lambda index: put_entry(index, entry), self._clock)
             for file in entry["files"]:
                 self._send(file)
             if find_one(self._folder, self._rule.get("pattern", "*"), local.name) != local.signature:
                 self._seen.pop(local.name, None)
                 return  # it changed while it was read: the next look takes it again
-            entry.update(complete=True, uploaded_at=time.time())
+            entry.update(complete=True, uploaded_at=self._clock())
             self._finish(local, entry)
         except (StoreError, OSError) as error:
             self.problem = str(error)
@@ -218,11 +221,11 @@ class Checkpoints:
             doomed = set(surplus(index, int(self._rule.get("keep", 3)), mode)) | set(older)
             for other in index["checkpoints"]:
                 if other["id"] in doomed and not other.get("deleted_at"):
-                    other["deleted_at"] = time.time()
+                    other["deleted_at"] = self._clock()
                     dropped.append(other)
             index["best"] = best_of(index["checkpoints"], mode)
 
-        change_index(self._store, self._job, self._attempt, edit)
+        change_index(self._store, self._job, self._attempt, edit, self._clock)
         self._done[local.name] = local.signature
         self._versions[local.name] = self._versions.get(local.name, 0) + 1
         self.pending_bytes = max(0, self.pending_bytes - local.size)

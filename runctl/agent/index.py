@@ -27,7 +27,13 @@ def read_index(store: Store, job: str) -> tuple[dict[str, Any], str]:
     return record.load(body), etag
 
 
-def change_index(store: Store, job: str, attempt: int, edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def change_index(
+    store: Store,
+    job: str,
+    attempt: int,
+    edit: Callable[[dict[str, Any]], None],
+    clock: Callable[[], float] = time.time,
+) -> dict[str, Any]:
     """Apply `edit` to the newest index and write it; again from the start when somebody else was faster.
 
     Raises:
@@ -41,7 +47,7 @@ def change_index(store: Store, job: str, attempt: int, edit: Callable[[dict[str,
                 f"attempt {index['fence']} of {job} writes the checkpoint index; this is attempt {attempt}"
             )
         edit(index)
-        index.update(fence=attempt, at=time.time())
+        index.update(fence=attempt, at=clock())
         try:
             store.put(record.index_key(job), record.dump(index), absent=not etag, match=etag)
         except ConflictError:

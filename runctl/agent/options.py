@@ -25,8 +25,9 @@ class Pace(NamedTuple):
     tick_s: float = 0.2
 
 
-PACES = {"normal": Pace(), "fast": Pace(2.0, 0.5, 0.5, 0.5, 0.5, 0.1)}
-"""`fast` costs nothing where the record is a directory or the cloud is embedded, and people wait in front of it."""
+PACES = {"normal": Pace(), "demo": Pace(5.0, 2.0, 2.0, 5.0, 4.0, 0.5), "fast": Pace(2.0, 0.5, 0.5, 0.5, 0.5, 0.1)}
+"""`fast` costs nothing where the record is a directory or the cloud is embedded, and people wait in front of it; `demo`
+is for machines that train in the embedded cloud all day and must not warm the laptop."""
 
 
 class Options(NamedTuple):

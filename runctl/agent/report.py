@@ -30,6 +30,7 @@ class Reporter:
         heartbeat_s: seconds between two states.
         log_s: age at which log and metrics leave, in seconds.
         clean: takes secrets out of a message.
+        clock: seconds since 1970.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Reporter:
         heartbeat_s: float = 15.0,
         log_s: float = 10.0,
         clean: Callable[[str], str] = lambda text: text,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._store, self._job, self._attempt = store, job, attempt
         self._spool, self._heartbeat_s, self._log_s = spool, heartbeat_s, log_s
         self.clean = clean
@@ -79,7 +82,7 @@ class Reporter:
                 "attempt": self._attempt,
                 "seq": self._seq,
                 "writer": "agent",
-                "at": time.time(),
+                "at": self._clock(),
                 "kind": kind,
                 "message": self.clean(message),
                 "data": dict(data or {}),
@@ -89,7 +92,7 @@ class Reporter:
     def problem(self, what: str, message: str) -> None:
         """Something is wrong and stays so until cleared; said once."""
         if what not in self.problems:
-            self.problems[what] = {"what": what, "since": time.time(), "message": self.clean(message)}
+            self.problems[what] = {"what": what, "since": self._clock(), "message": self.clean(message)}
             self.event("problem", message, {"what": what})
 
     def fine(self, what: str) -> None:
@@ -119,7 +122,7 @@ class Reporter:
         for name in point.get("nan", ()):
             self.metrics.pop(name, None)
             self._later.append((f"nan:{name}", f"{name} is not a number at step {point['step']}"))
-        self.progress_at = time.time()
+        self.progress_at = self._clock()
 
     # --- what goes out ---
 
@@ -168,7 +171,7 @@ class Reporter:
             "job": self._job,
             "attempt": self._attempt,
             "seq": self._states,
-            "at": time.time(),
+            "at": self._clock(),
             "heartbeat_s": self._heartbeat_s,
             "step": self.step,
             "total_steps": self.total_steps,
@@ -190,7 +193,7 @@ class Reporter:
             oldest = self._spool.oldest_ms()
             if oldest is None:
                 return
-            age = time.time() - oldest / 1000
+            age = self._clock() - oldest / 1000
             early = time.monotonic() - self._began < _EARLY_FOR_S
             due = age >= (min(_EARLY_S, self._log_s) if early else self._log_s)
             if not (everything or due or self._spool.waiting >= _CHUNK):
@@ -234,7 +237,7 @@ class Reporter:
     def put_once(self, name: str, value: Mapping[str, Any]) -> bool:
         """Write an object of the attempt that is written once; False where it is there already."""
         key = record.attempt_key(self._job, self._attempt, name)
-        whole = {"v": record.VERSION, "job": self._job, "attempt": self._attempt, "at": time.time(), **value}
+        whole = {"v": record.VERSION, "job": self._job, "attempt": self._attempt, "at": self._clock(), **value}
         try:
             self._store.put(key, record.dump(whole), absent=True)
         except ConflictError:

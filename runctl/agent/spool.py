@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 SEGMENT = 4 << 20
 #: After a write failed for want of space, the next is tried so much later (ms); what comes between is a gap.
@@ -56,9 +56,18 @@ class Spool:
         bound: bytes that may wait for upload; past it the middle goes.
         head: bytes at the beginning of the log that are never given up for room.
         tail: bytes at the end that are never given up.
+        clock: seconds since 1970.
     """
 
-    def __init__(self, folder: str, bound: int = 1 << 30, head: int = 16 << 20, tail: int = 16 << 20) -> None:
+    def __init__(
+        self,
+        folder: str,
+        bound: int = 1 << 30,
+        head: int = 16 << 20,
+        tail: int = 16 << 20,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._folder = folder
         self._bound = max(bound, 4 * SEGMENT)
         self._head = head
@@ -89,6 +98,9 @@ class Spool:
             self.taken = max(taken, self._segments[0].start if self._segments else taken)
             self.end = max(taken, self._segments[-1].end if self._segments else taken)
 
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
     # --- the writer ---
 
     def append(self, data: bytes) -> None:
@@ -102,10 +114,10 @@ class Spool:
     def _open(self) -> _Segment:
         last = self._segments[-1] if self._segments else None
         room = last is not None and last.end - last.start < SEGMENT and not last.sealed
-        if last is not None and room and (not last.lost or _now_ms() - last.first_ms < _AGAIN_MS):
+        if last is not None and room and (not last.lost or self._now_ms() - last.first_ms < _AGAIN_MS):
             return last
         self._close()
-        segment = _Segment(self.end, _now_ms())
+        segment = _Segment(self.end, self._now_ms())
         self._segments.append(segment)
         self._make_room()
         problem, self._file_problem = self._file_problem, ""
@@ -120,7 +132,7 @@ class Spool:
 
     def _write(self, segment: _Segment, data: memoryview) -> int:
         """Bytes that this segment took: all, or those before the disk was full; the next one then begins lost."""
-        segment.last_ms = _now_ms()
+        segment.last_ms = self._now_ms()
         if not segment.marks or segment.last_ms - segment.marks[-1][1] >= 250:
             segment.marks.append((segment.end, segment.last_ms))
         written = 0
@@ -212,7 +224,3 @@ class Spool:
                 self._segments.pop(0)
                 with contextlib.suppress(OSError):
                     os.unlink(self._path(segment))
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

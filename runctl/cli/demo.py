@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
+from runctl.errors import InputError
 
 
 def _port(text: str) -> int:
@@ -32,6 +34,7 @@ def _configure_serve(parser: Parser) -> None:
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="same seed, same fleet (default: 7)")
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="how fast things happen (default: 1)")
+    parser.add_argument("--no-jobs", action="store_true", help="no jobs that train, nothing runs on the machines")
     parser.add_argument("--fleet", choices=("lively", "empty"), default="lively", help="what is there at the start")
 
 
@@ -43,10 +46,13 @@ def environment_lines(environment: Mapping[str, str], misleading: tuple[str, ...
 
 def _serve(args: Namespace) -> int:
     from runctl.demo.cloud import MISLEADING
+    from runctl.demo.job_plans import BUCKET
     from runctl.demo.server import start
 
-    with start(args.seed, args.speed, args.fleet, port=args.port) as cloud:
-        print("\n".join(environment_lines(cloud.environment(), MISLEADING)), flush=True)
+    jobs = args.fleet == "lively" and not args.no_jobs and "RUNCTL_NOW" not in os.environ
+    with start(args.seed, args.speed, args.fleet, jobs=jobs, port=args.port) as cloud:
+        given = cloud.environment() | ({"RUNCTL_JOBS_BUCKET": BUCKET} if jobs else {})
+        print("\n".join(environment_lines(given, MISLEADING)), flush=True)
         if not args.quiet:
             print(f"# the cloud is up at {cloud.endpoint_url}; ctrl-c ends it", file=sys.stderr, flush=True)
         return _stay(cloud.process)
@@ -58,10 +64,45 @@ def _stay(process: subprocess.Popen[bytes]) -> int:
     return 2
 
 
+def _configure_interrupt(parser: Parser) -> None:
+    parser.add_argument("instance", metavar="INSTANCE", help="a spot machine of the embedded cloud")
+    parser.add_argument("--notice", type=float, default=120.0, metavar="S", help="demo seconds until it is taken")
+    parser.add_argument("--rebalance", action="store_true", help="only recommend to leave; nothing is taken")
+
+
+def _interrupt(args: Namespace) -> int:
+    from runctl.demo.cloud import Control
+    from runctl.demo.imds_address import is_embedded
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if not is_embedded(endpoint):
+        raise InputError(
+            "no embedded cloud is named: AWS_ENDPOINT_URL is not set to one",
+            allowed="the lines that `runctl demo serve` prints, in this shell",
+            example="runctl demo serve --port 5000",
+        )
+    region = (args.region or [os.environ.get("AWS_REGION", "us-east-1")])[0]
+    try:
+        if args.rebalance:
+            Control(endpoint).post("rebalance", region=region, instance_id=args.instance)
+        else:
+            Control(endpoint).post("interrupt", region=region, instance_id=args.instance, notice_s=args.notice)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{endpoint}: {error}", example="runctl demo interrupt i-0123456789abcdef0") from error
+    if not args.quiet:
+        print(f"{args.instance}: {'told to leave' if args.rebalance else f'taken in {args.notice:g} demo seconds'}")
+    return 0
+
+
 VERBS = {
+    "interrupt": Verb(
+        _configure_interrupt,
+        _interrupt,
+        ("runctl demo interrupt i-0123456789abcdef0         two minutes' notice, as EC2 gives it",),
+    ),
     "serve": Verb(
         _configure_serve,
         _serve,
         ("runctl demo serve --port 5000                     then paste the lines into another terminal",),
-    )
+    ),
 }

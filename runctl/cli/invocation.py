@@ -110,8 +110,11 @@ def start(args: Namespace) -> Invocation:
 
 def _for_demo(resolved: Resolved, args: Namespace) -> Resolved:
     """The embedded cloud has one account and no profiles; what the files say of real ones does not apply."""
-    regions = args.region or DEMO_REGIONS
-    return replace(resolved, settings=replace(resolved.settings, profile=None, profiles={}, regions=regions))
+    from runctl.demo.job_plans import BUCKET
+
+    regions, jobs = args.region or DEMO_REGIONS, replace(resolved.settings.jobs, bucket=BUCKET)
+    settings = replace(resolved.settings, profile=None, profiles={}, regions=regions, jobs=jobs)
+    return replace(resolved, settings=settings)
 
 
 @contextmanager
@@ -131,7 +134,8 @@ def cloud(args: Namespace) -> Iterator[None]:
 
     before, config = dict(os.environ), paths.user_config_file()
     # Not waited for: the first requests wait for it, the first paint does not.
-    with start_cloud(wait=False) as embedded, tempfile.TemporaryDirectory(prefix="runctl-demo-") as home:
+    jobs = "RUNCTL_NOW" not in before  # a screen that has to repeat has nothing that moves by itself
+    with start_cloud(wait=False, jobs=jobs) as embedded, tempfile.TemporaryDirectory(prefix="runctl-demo-") as home:
         kept = {k: v for k, v in before.items() if k not in ("RUNCTL_PROFILE", "RUNCTL_REGION", "RUNCTL_REGIONS")}
         kept |= {"RUNCTL_HOME": home, **({"RUNCTL_CONFIG": str(config)} if config.exists() else {})}
         _replace_environment(embedded.apply(kept))

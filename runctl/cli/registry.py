@@ -145,7 +145,14 @@ NOUNS: Mapping[str, Noun] = {
     "info": _alone("info", "versions, paths and settings, secrets masked: for a bug report"),
     "doctor": _alone("doctor", "check credentials, permissions, clock, terminal and programs"),
     "completion": _alone("completion", "print the completion script of a shell"),
-    "demo": Noun("demo", "the embedded cloud", {"serve": "keep it up for other clients and print their environment"}),
+    "demo": Noun(
+        "demo",
+        "the embedded cloud",
+        {
+            "serve": "keep it up for other clients and print their environment",
+            "interrupt": "take a spot machine of it, with notice, and watch what its job does",
+        },
+    ),
 }
 
 #: Options that may stand before or after the words of a command and take a value: a word scan must step over the value.

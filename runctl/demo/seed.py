@@ -38,7 +38,8 @@ def _prepare_account() -> None:
 
     iam = iam_backends[ACCOUNT]["global"]
     iam.create_account_alias("runctl-demo")
-    iam.create_instance_profile(name=ROLE, path="/", tags=[], role_names=[])
+    for name in (ROLE, "runctl-job"):
+        iam.create_instance_profile(name=name, path="/", tags=[], role_names=[])
 
 
 def build(world: World, plan: FleetPlan) -> list[Any]:

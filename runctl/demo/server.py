@@ -55,6 +55,7 @@ def start(
     speed: float = 1.0,
     fleet: str = "lively",
     *,
+    jobs: bool = False,
     port: int = 0,
     wait: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -65,6 +66,7 @@ def start(
         seed: decides ids, names, prices and events; same seed, same fleet.
         speed: demo seconds per real second; only how long things take, not the time of day.
         fleet: "lively" or "empty".
+        jobs: with jobs that train and jobs that are over (`job_plans.py`); a handful of small processes.
         port: TCP port on 127.0.0.1; 0 takes a free one.
         wait: return when it answers. Else at once: the address is open already, and a request made now waits for it
             (about a second), so a dashboard can draw meanwhile.
@@ -74,7 +76,8 @@ def start(
         InputError: the extra is not installed, the port is taken, or the process ended before it answered.
     """
     check_installed()
-    cloud = _spawn(("--seed", str(seed), "--speed", str(speed), "--fleet", fleet), port, environ or os.environ)
+    options = ("--seed", str(seed), "--speed", str(speed), "--fleet", fleet, *(("--jobs",) if jobs else ()))
+    cloud = _spawn(options, port, environ or os.environ)
     if wait:
         try:
             cloud.wait_until_ready()
@@ -153,6 +156,11 @@ def _serve(arguments: argparse.Namespace, listener: socket.socket, key: str, san
     faults = FaultRules(arguments.seed)
     edge = Edge(world, load_moto(world, faults), extra_services(world), faults)
     start_fleet(edge, arguments.fleet, arguments.seed)
+    if arguments.jobs:
+        from runctl.demo.job_seed import add_jobs
+
+        # The first answers do not wait for it.
+        threading.Thread(target=add_jobs, args=(world,), name="jobs", daemon=True).start()
     return make_web_server(listener, edge)
 
 
@@ -163,6 +171,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--fleet", default="lively")
+    parser.add_argument("--jobs", action="store_true")
     arguments = parser.parse_args(argv)
     listener, key = socket.socket(fileno=arguments.fd), os.environ.pop(_KEY, "")
     address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}"

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 
+import boto3
 import psutil
 import pytest
 
-from runctl.demo.cloud import Control
+from runctl.demo.cloud import Control, DemoCloud
 from tests.conftest import scrubbed_environment
 
 
@@ -53,3 +54,32 @@ def test_bad_values_are_refused_before_anything_starts(arguments: list[str], com
     out, error = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert complaint in error
+
+
+def _interrupt(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "runctl", "demo", "interrupt", *arguments],
+        env=scrubbed_environment() | {"HOME": os.environ["HOME"]} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_spot_machine_is_taken_on_command_and_anything_else_is_refused(cloud: DemoCloud) -> None:
+    ec2 = boto3.client("ec2", region_name="us-east-1")
+    wanted = [
+        {"Name": "instance-lifecycle", "Values": ["spot"]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    machine = ec2.describe_instances(Filters=wanted)["Reservations"][0]["Instances"][0]["InstanceId"]
+    here = {"AWS_ENDPOINT_URL": cloud.endpoint_url}
+    done = _interrupt(machine, **here)
+    assert (done.returncode, done.stdout) == (0, f"{machine}: taken in 120 demo seconds\n")
+    cloud.advance(150)
+    (found,) = ec2.describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"]
+    assert found["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+    assert "not a spot machine" in _interrupt("i-0123456789abcdef0", **here).stderr
+    refused = _interrupt(machine, AWS_ENDPOINT_URL="https://ec2.amazonaws.com")
+    assert refused.returncode == 1
+    assert "runctl demo serve" in refused.stderr

@@ -1,0 +1,1 @@
+"""Programs to try runctl with; plain Python 3.8."""
