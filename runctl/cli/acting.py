@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # botocore behind it is imported when a door is opened
 
 #: How a plan that was cut off is taken up again.
 RESUME = "runctl cleanup apply"
+_HEADS = ("ACTION", "ID", "NAME", "STATE", "AGE", "OWNER", "$/H", "WHAT")
+_KEPT = ("ACTION", "ID", "STATE", "AGE", "OWNER", "$/H")
 _TONES = {
     Outcome.DONE: Tone.GOOD,
     Outcome.PLANNED: Tone.PLAIN,
@@ -135,10 +137,10 @@ def typed_word(items: Iterable[PlanItem]) -> str:
 
 
 def _question(plan: Plan, going: list[PlanItem]) -> str:
+    regions = ", ".join(dict.fromkeys(i.region for i in going))
+    said = f"{plan.title} in account {plan.account}, {regions}"
     left = len(plan.items) - len(going)
-    if left:
-        return f"{plan.title} in account {plan.account}: {len(going)} go, {left} refused"
-    return f"{plan.title} in account {plan.account}"
+    return f"{said}: {len(going)} go, {left} refused" if left else said
 
 
 def _progress(call: Invocation, plan: Plan) -> Callable[[ItemResult], None]:
@@ -157,7 +159,7 @@ def _progress(call: Invocation, plan: Plan) -> Callable[[ItemResult], None]:
 
 def show(call: Invocation, door: Actions, plan: Plan) -> None:
     """What is going to happen, on stderr: stdout is for the results."""
-    columns = [Column(h, whole=h == "ID", keep=h in ("ACTION", "ID")) for h in ("ACTION", "ID", "NAME", "WHAT", "$/H")]
+    columns = [Column(h, whole=h in ("ID", "AGE"), keep=h in _KEPT) for h in _HEADS]
     rows = [_plan_row(call, i) for i in plan.items]
     for line in table_lines(columns, rows, call.style):
         print(line, file=sys.stderr)
@@ -167,8 +169,12 @@ def show(call: Invocation, door: Actions, plan: Plan) -> None:
 
 
 def _plan_row(call: Invocation, item: PlanItem) -> list[Cell]:
-    about = ", ".join(f"{v}" if k in ("type", "state", "az", "size") else f"{k} {v}" for k, v in item.about.items())
-    texts = (item.verb.value, item.id, item.name, about, format_usd(item.usd_per_hour))
+    """What a person has to know first stands first: a narrow terminal cuts and drops from the right."""
+    about = dict(item.about)
+    first = [about.pop(name, "") for name in ("state", "age", "owner")]
+    plain = ("type", "az", "size", "market")
+    rest = ", ".join([item.region, *(v if k in plain else f"{k} {v}" for k, v in about.items())])
+    texts = (item.verb.value, item.id, item.name, *first, format_usd(item.usd_per_hour), rest)
     return [Cell(call.style.clean(t, 300)) for t in texts]
 
 
