@@ -120,7 +120,7 @@ def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> li
     _files(source, count, size)
     verb = "cp" if count == 1 else "sync"
     near = f"{source}/f00000" if count == 1 else f"{source}/"
-    runs = 3 if count * size > GIB else 0
+    runs = min(3, bench.runs) if count * size > GIB else 0
 
     def up(tool: str, number: int) -> tuple[list[str], Callable[[], None]]:
         bucket = bench.make_bucket(f"{kind}-{tool}-{number}")

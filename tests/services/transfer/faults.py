@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
+EXPIRED = b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>"
 KINDS = ("reset", "lost", "truncate", "slowdown", "corrupt", "slow")
 
 
@@ -42,6 +43,7 @@ class FaultProxy:
     """Forwards to `upstream`, breaking `rate` of all requests, and whatever `plan` (kind, which requests) says next.
 
     Faults: "reset" before the request is forwarded, "lost" after it took effect, "truncate" the body, "slowdown" 503,
+    "expired" as with keys no longer valid (never by the die),
     "corrupt" one byte of an object on its way down or of a body on its way up, "slow" in small pieces.
     """
 
@@ -113,6 +115,9 @@ class FaultProxy:
             return _reset(client)
         if kind == "slowdown":
             client.sendall(_head(503, {"Content-Length": str(len(SLOW_DOWN))}) + SLOW_DOWN)
+            return True
+        if kind == "expired":
+            client.sendall(_head(400, {"Content-Length": str(len(EXPIRED))}) + EXPIRED)
             return True
         if kind == "corrupt" and seen.body and seen.method == "PUT":
             seen.body = _flipped(seen.body)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from runctl.clock import SystemClock
-from runctl.errors import ConfigurationError
+from runctl.errors import ConfigurationError, CredentialsError
+from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.context import Tuning
 from runctl.services.transfer.sigv4 import Keys
 from runctl.services.transfer.site import (
     SessionCredentials,
@@ -19,6 +21,10 @@ from runctl.services.transfer.site import (
     parse_endpoint,
 )
 from runctl.services.transfer.site import find_credentials as credentials
+from runctl.services.transfer.sync import Options, Sync
+from runctl.services.transfer.uri import S3Uri
+from tests.services.transfer import servers, trees
+from tests.services.transfer.faults import FaultProxy
 
 CONFIG = """
 [default]
@@ -133,3 +139,48 @@ def test_proxies() -> None:
     assert find_proxy("http", "s3.amazonaws.com", env) is None
     with pytest.raises(ConfigurationError):
         find_proxy("https", "x", {"https_proxy": "socks5://h:1"})
+
+
+class _Renewed:
+    """Keys that a new login replaces each time they are refused."""
+
+    def __init__(self) -> None:
+        self.renewals = 0
+
+    def keys(self) -> Keys:
+        return servers.KEYS
+
+    def renew(self) -> bool:
+        self.renewals += 1
+        return True
+
+
+def _expiring(proxy: FaultProxy, times: int) -> S3Client:
+    for _ in range(times):
+        proxy.next("expired", lambda seen: seen.method == "PUT" and seen.target.endswith("/f03"))
+    assert proxy.url.startswith("http://127.0.0.1:")
+    site = Site("us-east-1", endpoint=parse_endpoint(proxy.url), path_style=True)
+    return S3Client(site, _Renewed())
+
+
+def test_keys_that_expire_in_the_middle_are_renewed_and_nothing_is_lost(
+    proxy: FaultProxy, client: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    trees.write(tmp_path / "src", {f"f{n:02}": 100 for n in range(12)})
+    by = _expiring(proxy, 1)
+    options = Options(tmp_path / "state", tuning=Tuning(workers=1))
+    outcome = Sync(by, tmp_path / "src", S3Uri(bucket), options).run()
+    assert (outcome.exit_code, outcome.files) == (0, 12), outcome
+    assert proxy.hits["expired"] == 1
+    assert len(servers.keys(client, bucket)) == 12
+
+
+def test_keys_that_stay_expired_stop_everything_with_their_own_exit_code(
+    proxy: FaultProxy, client: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    trees.write(tmp_path / "src", {"f03": 100})
+    by = _expiring(proxy, 50)
+    outcome = Sync(by, tmp_path / "src", S3Uri(bucket), Options(tmp_path / "state")).run()
+    assert (outcome.exit_code, outcome.files) == (3, 0)
+    assert [f.code for f in outcome.failed] == ["ExpiredToken"]
+    assert isinstance(outcome.fatal, CredentialsError)
