@@ -84,6 +84,7 @@ def flags_of(args: Namespace) -> dict[str, Any]:
         "read_only": args.read_only,
         "ui.ascii": args.ascii,
         "ui.color": args.color,
+        "cost.allow_paid_apis": getattr(args, "allow_paid_apis", None),
     }
 
 

@@ -51,6 +51,7 @@ SINGULAR = {
     "waste": "waste",
     "budgets": "budget",
     "forecast": "forecast",
+    "billed": "billed",
 }
 _FALLING = frozenset({Kind.NUMBER, Kind.MONEY, Kind.SECONDS, Kind.BYTES, Kind.PERCENT})
 #: Control characters above ASCII, marks that reverse the reading direction, and halves of surrogate pairs: a terminal

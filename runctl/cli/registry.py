@@ -106,6 +106,7 @@ NOUNS: Mapping[str, Noun] = {
             "waste": "what is paid for and not used, so far and a month",
             "budgets": "budgets, how much is used, where they lead",
             "forecast": "today and this month at their end, with a band",
+            "billed": "what AWS has billed, beside the estimate (Cost Explorer, $0.01 a page)",
         },
         "now",
     ),

@@ -98,12 +98,14 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
 
 
 def extra_services(world: World) -> Callable[[Target, dict[str, Any]], dict[str, Any] | None]:
-    """The JSON services that moto lacks: prices and quotas. Answers None for everything else."""
-    from runctl.demo.gateway import pricing, quotas
+    """The JSON services that moto lacks: prices, quotas and the bill. Answers None for everything else."""
+    from runctl.demo.gateway import billing, pricing, quotas
 
     def answer(target: Target, params: dict[str, Any]) -> dict[str, Any] | None:
         if target.service == "pricing":
             return pricing.answer(target.operation, params)
+        if target.service == "ce":
+            return billing.answer(world, target.operation, params)
         if target.service == "servicequotas":
             return quotas.answer(world, target.operation, target.region, params)
         return None

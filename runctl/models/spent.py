@@ -91,7 +91,7 @@ class Spent:
         today, month: since midnight and since the first, UTC.
         recent: the last 24 hours, the last 7 days: what a forecast stands on.
         runs: the current run by (kind, region, id).
-        groups: by "project", "owner" and "job", the month's totals (of a job: all time); for budgets.
+        groups: by "project", "owner", "kind" and "job", the month's totals (of a job: all time).
         day, week: burn curves of the last 24 hours and 7 days; () where nobody asked for curves.
         notice: what is wrong with the ledger, "" when nothing.
     """

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from runctl.keymap import Scope, bindings_for
+from runctl.models.billed import Billed
 from runctl.models.cost import CostItem, CostKind
 from runctl.models.snapshot import Snapshot, Source
 from runctl.screens.base import FleetScreen
@@ -19,6 +20,7 @@ from runctl.screens.cells import row as row_of
 from runctl.screens.desk import Desk
 from runctl.screens.money_view import (
     act_keys,
+    billed_text,
     budget_cell,
     burn_plot,
     figure_pieces,
@@ -254,6 +256,24 @@ class CostScreen(FleetScreen[Any]):
         """The last day, or the last week."""
         self._span = "week" if self._span == "day" else "day"
         self._show_curve()
+
+    def action_billed(self) -> None:
+        """The bill of this month beside the ledger's figures; asks Cost Explorer, which has to be allowed."""
+        now = self.desk.clock.now()
+        if not self.desk.settings.cost.allow_paid_apis:
+            allow = "allow it with cost.allow_paid_apis = true (then at most once in 6 hours)"
+            self.notify(f"Cost Explorer bills $0.01 a page; {allow}", markup=False, timeout=12)
+            return
+        self.notify("asking Cost Explorer: $0.01 a page, kept for 6 hours", markup=False)
+
+        def answered(billed: Billed) -> None:
+            self.app.push_screen(self._read("billed", billed_text(billed, self.snapshot.spent, now)))
+
+        self.desk.ask(
+            lambda backend: backend.fetch_billed(now),
+            answered,
+            lambda error: self.notify(f"{error}; {error.hint}", severity="error", markup=False, timeout=15),
+        )
 
     def action_group(self) -> None:
         """Totals by the next field, then single items again."""

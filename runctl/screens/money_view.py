@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from rich.text import Text
+
 from runctl.format import clean_text, format_duration, format_usd, format_usd_short
 from runctl.keymap import Keymap, key_label
+from runctl.models.billed import USD_PER_PAGE, Billed
 from runctl.models.cost import CostItem, CostKind
 from runctl.models.instance import Market
 from runctl.models.spent import BurnPoint, Spent
 from runctl.screens.cells import Cell, plain
+from runctl.services.compare_bill import by_group, service_estimate
 from runctl.store.budget import BudgetLine, scale_of
 from runctl.store.fields import Context
 from runctl.store.select import Summary
@@ -178,6 +182,23 @@ def waste_rows(item: CostItem, found: Iterable[Waste], now: datetime) -> tuple[t
     else:
         so_far = plain("not known", "warn")
     return (("wasted", so_far), ("because", plain(own.reason, "warn")))
+
+
+def billed_text(billed: Billed, spent: Spent | None, now: datetime) -> Text:
+    """The bill by service beside what the ledger reckons, with the difference, its age and its price."""
+    kinds = {name: t.usd for name, t in (spent.groups.get("kind", {}) if spent else {}).items()}
+    lines = by_group(billed, service_estimate(kinds) if spent else lambda _: None)
+    text = Text(f"{'service':<42}{'billed':>12}{'reckoned':>12}{'difference':>12}\n", "bold")
+    for line in lines:
+        text.append(f"{clean_text(line.name, 40):<42}{format_usd(line.billed_usd):>12}")
+        text.append(f"{format_usd(line.estimate_usd):>12}{format_usd(line.difference_usd):>12}\n")
+    total = sum(line.billed_usd for line in lines)
+    text.append(f"{'together':<42}{format_usd(total):>12}\n\n", "bold")
+    age = format_duration((now - billed.asked_at).total_seconds())
+    price = f"{billed.pages} page{'s' * (billed.pages != 1)}, ${billed.pages * USD_PER_PAGE:.2f}"
+    text.append(f"Cost Explorer, {billed.start} to now, asked {age} ago: {price}. Kept for 6 hours.\n")
+    text.append("AWS may still change the last days. ? is what the ledger does not count.\n")
+    return text
 
 
 def since_start(item: CostItem, context: Context) -> float | None:

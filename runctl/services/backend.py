@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Protocol
 
+from runctl.models.billed import Billed
 from runctl.models.identity import Identity
 from runctl.models.instance import Hardware, Instance
 from runctl.models.job import Job
@@ -65,6 +67,10 @@ class Backend(Protocol):
 
     def fetch_hardware(self, region: str, types: tuple[str, ...]) -> dict[str, Hardware]:
         """DescribeInstanceTypes for types the price book does not know."""
+        ...
+
+    def fetch_billed(self, now: datetime) -> Billed:
+        """The bill of this month by service; a paid call, refused unless the settings allow it."""
         ...
 
     def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:

@@ -30,8 +30,8 @@ from runctl.services.sightings import KIND_OF, sightings
 
 #: Steps of the two burn curves: a quarter of an hour, and two hours.
 DAY_STEPS, WEEK_STEPS = 96, 84
-#: Groups that budgets are about: by the month, and a job as a whole.
-_BY_MONTH = ("project", "owner")
+#: Groups that budgets and the bill are about: by the month, and a job as a whole.
+_BY_MONTH = ("project", "owner", "kind")
 
 
 @dataclass

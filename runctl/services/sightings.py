@@ -58,7 +58,8 @@ def _machine(account: str, item: Instance) -> Sighting:
     return Sighting(
         ResourceKey(account, item.region, CostKind.INSTANCE, item.id),
         bills=item.may_bill,
-        rate=rate.usd if rate is not None and item.bills else None,
+        # In a state that nobody here knows it may bill, at what price is anybody's guess.
+        rate=None if rate is None or (item.may_bill and not item.bills) else rate.usd,
         source="" if rate is None else rate.source,
         run_started=item.launched_at,
         ended_at=item.stopped_at,

@@ -117,3 +117,44 @@ def test_waste_budgets_and_forecast(cloud: DemoCloud) -> None:
     assert "burn of now" in ahead["month"]["basis"]
     assert not cloud.paid_calls()
     assert not cloud.mutating_calls()
+
+
+def test_the_bill_is_asked_only_when_allowed_once_in_six_hours_and_counted(cloud: DemoCloud) -> None:
+    refused = runctl("cost", "billed")
+    assert refused.code == 1
+    assert "--allow-paid-apis" in refused.err
+    assert not cloud.paid_calls()
+    runctl("--once", "-o", "json", "--region", "us-east-1,us-west-2,eu-west-1")
+    first = runctl("cost", "billed", "--allow-paid-apis", "-o", "json")
+    assert cloud.paid_calls() == {("ce", "GetCostAndUsage", "us-east-1"): 1}
+    assert "1 page for $0.01" in first.err
+    assert "1 paid call this month, $0.01" in first.err
+    lines = {line["name"]: line for line in first.json()}
+    compute = lines["Amazon Elastic Compute Cloud - Compute"]
+    assert compute["estimate_usd"] == pytest.approx(compute["billed_usd"], rel=0.4)
+    assert compute["difference_usd"] == pytest.approx(compute["billed_usd"] - compute["estimate_usd"])
+    by_day = runctl("cost", "billed", "--by", "day", "-o", "json", env={"RUNCTL_COST_ALLOW_PAID_APIS": "true"})
+    assert sum(d["billed_usd"] for d in by_day.json()) == pytest.approx(sum(x["billed_usd"] for x in lines.values()))
+    assert len(cloud.paid_calls()) == sum(cloud.paid_calls().values()) == 1, "the same question, from the cache"
+    assert "kept for 6 hours" in by_day.err
+
+
+def test_a_bill_that_is_denied_is_one_line(cloud: DemoCloud) -> None:
+    with cloud.faults.active("denied", service="ce"):
+        ended = runctl("cost", "billed", "--allow-paid-apis")
+    assert ended.code in (2, 3)
+    assert "ce:GetCostAndUsage" in ended.err
+    assert ended.out == ""
+
+
+def test_a_session_with_default_settings_makes_no_paid_call(cloud: DemoCloud) -> None:
+    """Every command that reads, on the wire."""
+    region = ("--region", "us-east-1")
+    for argv in (
+        ("--once", "-o", "json"), ("instances", "list"), ("volumes", "list"), ("cost", "now"), ("cost", "waste"),
+        ("cost", "forecast"), ("cost", "budgets"), ("cost", "ledger"), ("cost", "billed"), ("volumes", "advise"),
+        ("prices", "refresh"),
+    ):  # fmt: skip
+        runctl(*argv, *region)
+    assert cloud.calls()
+    assert not cloud.paid_calls()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runctl.errors import CallSite, CredentialsError, DeniedError, NetworkError, RunctlError
+from runctl.models.billed import Billed, BilledCell
 from runctl.models.cost import Confidence, Price
 from runctl.models.identity import Identity
 from runctl.models.instance import Activity, ActivityState, BlockDevice, Hardware, Instance, InstanceState, Market
@@ -174,6 +175,11 @@ class FleetBackend:
                     usd_per_month=25.0,
                 ),
             )  # fmt: skip
+
+    def fetch_billed(self, now: datetime) -> Billed:
+        """A small bill."""
+        cells = (BilledCell(now.date(), "EC2 - Other", 12.5, True), BilledCell(now.date(), "AWS Lambda", 0.5, True))
+        return Billed("service", now.date(), now.date(), cells, now, 1)
 
     def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:
         """Spot prices stay as they are."""

@@ -8,17 +8,21 @@ from datetime import timedelta
 import pytest
 from textual.widgets import Static
 
+from runctl.app import RunctlApp
+from runctl.clock import SystemClock
 from runctl.config import DEFAULTS, BudgetSettings, CostSettings, Settings
+from runctl.demo.cloud import DemoCloud
 from runctl.models.instance import Market
 from runctl.models.snapshot import Snapshot
 from runctl.models.spent import BurnPoint, Spent, Window, day_start, month_start
 from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, spot_saving
+from runctl.services.aws.backend import open_backend
 from runctl.store.budget import BudgetLine
 from runctl.store.fields import Context
 from runctl.store.select import summary
 from runctl.theme import ASCII, UNICODE
 from runctl.widgets.curve import CurveView, render_curve
-from tests.screens.driving import running
+from tests.screens.driving import Driver, running
 from tests.screens.fleet import NOW, machine, price
 
 DAY = timedelta(days=1)
@@ -110,3 +114,32 @@ async def test_the_screen_at_the_sizes_people_have(size: tuple[int, int], curve:
             assert "24 h" in screen
             await driver.pilot.press("T")
             await driver.until(lambda: "7 days" in driver.screen(), "the week")
+
+
+async def test_the_bill_is_shown_only_where_paid_calls_are_allowed() -> None:
+    async with running() as driver:
+        await driver.show("cost")
+        await driver.press("B")
+        await driver.until(lambda: any("allow_paid_apis" in n for n in driver.notices()), "the refusal")
+    async with running(settings=Settings(cost=CostSettings(allow_paid_apis=True)), size=(100, 30)) as driver:
+        await driver.show("cost")
+        await driver.press("B")
+        await driver.until(lambda: "EC2 - Other" in driver.screen(), "the bill")
+        screen = driver.screen()
+        assert "12.50" in screen
+        assert "1 page, $0.01" in screen
+
+
+async def test_a_dashboard_with_default_settings_makes_no_paid_call(cloud: DemoCloud) -> None:
+    settings = Settings(regions=("us-east-1",))
+    app = RunctlApp(settings, lambda profile: open_backend(settings, profile), clock=SystemClock())
+    async with app.run_test(size=(100, 30)) as pilot:
+        driver = Driver(app, pilot, [])
+        await driver.loaded()
+        for mode in ("jobs", "s3", "volumes", "cost"):
+            await driver.show(mode)
+        await driver.press("B", "r", "i", "t")
+        await driver.until(lambda: driver.app.snapshot.spent is not None, "the ledger")
+        await driver.until(lambda: "DescribeSpotPriceHistory" in {o for _, o, _ in cloud.calls()}, "spot prices")
+    assert not cloud.paid_calls()
+    assert not cloud.mutating_calls()

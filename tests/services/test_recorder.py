@@ -154,6 +154,26 @@ def test_a_machine_that_stopped_unseen_ends_when_aws_says_it_did(path: Path) -> 
     assert not spent.recent[0].gap_s
 
 
+def test_a_run_that_was_over_before_the_first_look_counts_where_aws_says_when_it_ended(path: Path) -> None:
+    recorder = Recorder(path, FrozenClock(NOW))
+    over = replace(machine(1, "a", state="terminated", up_h=5, rate=price(6.0)), stopped_at=NOW - timedelta(hours=3))
+    feed(recorder, *begin(), *listing([over], NOW))
+    spent = recorder.spent(NOW)
+    assert spent is not None
+    assert spent.today.usd == pytest.approx(12.0)
+    assert not spent.today.unpriced_s
+
+
+def test_a_state_nobody_knows_may_bill_at_a_price_nobody_knows(path: Path) -> None:
+    recorder = Recorder(path, FrozenClock(NOW))
+    odd = machine(1, "a", state="hibernating-deeply", up_h=5, rate=price(6.0))
+    feed(recorder, *begin(), *listing([odd], NOW))
+    spent = recorder.spent(NOW)
+    assert spent is not None
+    assert not spent.today.usd
+    assert spent.today.unpriced_s == pytest.approx(5 * 3600)
+
+
 def test_looking_now_and_then_leaves_one_row_not_one_a_look(path: Path) -> None:
     recorder = Recorder(path, FrozenClock(NOW))
     feed(recorder, *begin())

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runctl import paths
 from runctl.clock import SystemClock
 from runctl.config import Settings
 from runctl.errors import InputError
+from runctl.models.billed import Billed
 from runctl.models.identity import Identity
 from runctl.models.instance import Hardware, Instance
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket, S3Entry
+from runctl.models.spent import day_start, month_start
 from runctl.models.tags import JOB
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.aws import parse
@@ -133,6 +137,19 @@ class AwsBackend:
         """What unknown types are made of."""
         answer = self.session.call("ec2", "DescribeInstanceTypes", region, InstanceTypes=list(types))
         return {str(t.get("InstanceType")): parse.parse_hardware(t) for t in answer.get("InstanceTypes", ())}
+
+    def fetch_billed(self, now: datetime) -> Billed:
+        """The bill of this month by service.
+
+        Raises:
+            InputError: paid calls are not allowed.
+        """
+        from runctl.services.aws.billing import fetch_billed
+
+        end = (day_start(now) + timedelta(days=1)).date()
+        account = self.fetch_identity().account
+        begin = month_start(now).date()
+        return fetch_billed(self.session, account, "service", begin, end, now=now, cache=paths.cache_dir())
 
     def refresh_spot(self, region: str, types: tuple[str, ...]) -> None:
         """Learn the spot prices of the moment, and keep them for the next program."""

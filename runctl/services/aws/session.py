@@ -20,6 +20,7 @@ from runctl.config import Settings
 from runctl.errors import CallSite, CredentialsError, RequestError
 from runctl.services.aws import wire
 from runctl.services.aws.errors import aws_call, no_credentials
+from runctl.services.aws.paid import check_paid
 from runctl.services.aws.places import find_place, looks_like_region, own_endpoint, trust
 from runctl.services.aws.retry import Retrier
 from runctl.services.transfer.sigv4 import Keys
@@ -214,6 +215,7 @@ class AwsSession:
     def _sent(
         self, service: str, operation: str, region: str, parameters: Mapping[str, Any], *, repeatable: bool
     ) -> dict[str, Any]:
+        check_paid(service, operation, self.settings)
         client = self.client(service, region)
         method = getattr(client, _python_name(operation))
 
