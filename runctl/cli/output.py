@@ -121,7 +121,7 @@ def _figures(call: Invocation, fleet: Fleet) -> Iterator[str]:
         yield call.style.paint(f"${format_usd(total['burn_usd_per_hour'])}/h", Tone.HEAD)
     if total["burn_unpriced"]:
         yield call.style.paint(f"+{total['burn_unpriced']} unpriced", Tone.WARN)
-    missing = [k for k in CostKind if k not in billed_kinds(fleet)]
+    missing = [k for k in _KINDS if k not in billed_kinds(fleet)]
     if missing:
         yield f"(without {', '.join(_KINDS[k] for k in missing)})"
     counts = (

@@ -47,6 +47,7 @@ class CostKind(StrEnum):
     VOLUME = "volume"
     SNAPSHOT = "snapshot"
     ADDRESS = "address"
+    LENT_ADDRESS = "lent-address"  # in the ledger only: it comes and goes with its machine
     S3 = "s3"
 
 

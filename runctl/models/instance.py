@@ -114,6 +114,8 @@ class Instance:
         rate: USD per hour while it runs; None when no source knows it.
         list_usd: USD per hour of its type bought on demand; None when no source knows it.
         hardware: what the type is made of.
+        has_lent_address: its public address is lent by EC2; an Elastic one is listed and billed by itself.
+        lent_address_usd_per_hour: what that bills, None when no source knows it.
         state_reason: EC2's StateReason message, "" when none.
         state_code: its code ("Server.SpotInstanceTermination"), "" when none.
         stopped_at: since when it is stopped (or gone), None while it runs or where EC2 does not say.
@@ -135,6 +137,8 @@ class Instance:
     activity: Activity = Activity()
     private_ip: str | None = None
     public_ip: str | None = None
+    lent_address_usd_per_hour: float | None = None
+    has_lent_address: bool = False
     image_id: str = ""
     key_name: str | None = None
     profile_arn: str | None = None

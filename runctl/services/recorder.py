@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 from runctl.clock import Clock
@@ -26,7 +27,7 @@ from runctl.models.snapshot import SourceKey
 from runctl.models.spent import Spent, day_start, month_start, window_of
 from runctl.services import ledger_read
 from runctl.services.ledger import PATIENCE_S, Ledger, LedgerError, begin_anew, open_ledger
-from runctl.services.sightings import KIND_OF, sightings
+from runctl.services.sightings import KINDS_OF, sightings
 
 #: Steps of the two burn curves: a quarter of an hour, and two hours.
 DAY_STEPS, WEEK_STEPS = 96, 84
@@ -74,14 +75,14 @@ class Recorder:
                 self.account = identity.account
             case RegionsResolved(regions=regions):
                 self.regions = regions
-            case PageArrived(key=key, listing=number, items=items) if key.source in KIND_OF:
+            case PageArrived(key=key, listing=number, items=items) if key.source in KINDS_OF:
                 heard = self._heard.get(key)
                 if heard is None or heard.number != number:
                     heard = self._heard[key] = _Heard(number)
                 heard.items += items
-            case ListingCompleted(key=key, listing=number, as_of=as_of) if key.source in KIND_OF:
+            case ListingCompleted(key=key, listing=number, as_of=as_of) if key.source in KINDS_OF:
                 self._end(key, number, as_of, complete=True)
-            case ListingFailed(key=key, listing=number, partial=True) if key.source in KIND_OF:
+            case ListingFailed(key=key, listing=number, partial=True) if key.source in KINDS_OF:
                 self._end(key, number, self._clock.now(), complete=False)
         return self._write()
 
@@ -101,12 +102,12 @@ class Recorder:
 
     def _observe(self, key: SourceKey, items: Sequence[Item], at: datetime, *, complete: bool) -> None:
         seen = sightings(self.account, items)
-        kind = KIND_OF[key.source]
+        kinds = KINDS_OF[key.source]
         # Buckets are listed for the whole account; each is kept under its own region, and never counted as gone.
         regions = {key.region} if key.region else {s.key.region for s in seen}
         try:
-            for region in regions:
-                named = [s for s in seen if s.key.region == region]
+            for region, kind in product(regions, kinds):
+                named = [s for s in seen if s.key.region == region and s.key.kind is kind]
                 self.ledger.observe(self.account, region, kind, named, at, complete=complete and bool(key.region))
             self._trouble = ""
         except LedgerError as error:

@@ -13,18 +13,41 @@ from runctl.models.snapshot import Source
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
 #: The sources whose listings feed the ledger, and what each lists.
-KIND_OF = {
-    Source.INSTANCES: CostKind.INSTANCE,
-    Source.VOLUMES: CostKind.VOLUME,
-    Source.SNAPSHOTS: CostKind.SNAPSHOT,
-    Source.ADDRESSES: CostKind.ADDRESS,
-    Source.BUCKETS: CostKind.S3,
+KINDS_OF = {
+    Source.INSTANCES: (CostKind.INSTANCE, CostKind.LENT_ADDRESS),
+    Source.VOLUMES: (CostKind.VOLUME,),
+    Source.SNAPSHOTS: (CostKind.SNAPSHOT,),
+    Source.ADDRESSES: (CostKind.ADDRESS,),
+    Source.BUCKETS: (CostKind.S3,),
 }
 
 
 def sightings(account: str, items: Iterable[Item]) -> list[Sighting]:
     """A sighting of each item that may bill; a bucket only where its bytes are known."""
-    return [seen for item in items if (seen := _sighting(account, item)) is not None]
+    found = []
+    for item in items:
+        if (seen := _sighting(account, item)) is not None:
+            found.append(seen)
+        if isinstance(item, Instance) and item.has_lent_address:
+            found.append(_lent(account, item))
+    return found
+
+
+def _lent(account: str, item: Instance) -> Sighting:
+    """The public address that EC2 lends a machine bills as long as the machine runs."""
+    own = item.ownership
+    return Sighting(
+        ResourceKey(account, item.region, CostKind.LENT_ADDRESS, f"{item.id}/{item.public_ip or 'address'}"),
+        bills=item.may_bill,
+        rate=item.lent_address_usd_per_hour,
+        source="storage",
+        run_started=item.launched_at,
+        ended_at=item.stopped_at,
+        name=item.public_ip or "",
+        owner=own.owner,
+        project=own.project,
+        job=own.job,
+    )
 
 
 def _sighting(account: str, item: Item) -> Sighting | None:

@@ -87,6 +87,37 @@ def _address(item: Address) -> CostItem:
     )
 
 
+def lent_id(item: Instance) -> str:
+    """What the address that EC2 lent a machine is called: it has no id of its own."""
+    return f"{item.id}/{item.public_ip or 'address'}"
+
+
+def lenders(snapshot: Snapshot) -> list[Instance]:
+    """Machines with a public address that EC2 lent them; none where nobody asked for addresses at all.
+
+    `--once instances` is about machines: its sum is the sum of its rows.
+    """
+    if not any(key.source is Source.ADDRESSES for key in snapshot.status):
+        return []
+    return [i for i in snapshot.instances if i.has_lent_address and i.may_bill]
+
+
+def _lent(item: Instance) -> CostItem:
+    rate = item.lent_address_usd_per_hour
+    return CostItem(
+        kind=CostKind.ADDRESS,
+        id=lent_id(item),
+        name=item.public_ip or "",
+        region=item.region,
+        usd_per_hour=rate,
+        usd_per_month=None if rate is None else rate * HOURS_PER_MONTH,
+        since=item.launched_at,
+        reason=f"lent to {clean_text(item.name, 40) or item.id} while it runs",
+        owner=item.ownership.owner,
+        project=item.ownership.project,
+    )
+
+
 def cost_items(context: Context) -> tuple[CostItem, ...]:
     """Everything that bills now, dearest first, unknown prices last.
 
@@ -102,6 +133,7 @@ def cost_items(context: Context) -> tuple[CostItem, ...]:
         parent = "snapshot of deleted volume" if gone else "snapshot of"
         items.append(_storage(CostKind.SNAPSHOT, snap, f"{parent} {snap.volume_id}"))
     items += [_address(a) for a in snapshot.addresses]
+    items += [_lent(i) for i in lenders(snapshot)]
     for bucket in snapshot.buckets:
         month = bucket.usd_per_month
         if month is not None:
@@ -142,7 +174,8 @@ def charges(snapshot: Snapshot) -> Charges:
     return Charges(
         tuple((i.market, i.usd_per_hour) for i in snapshot.instances if i.may_bill),
         tuple(stored),
-        tuple(a.usd_per_hour for a in snapshot.addresses),
+        tuple(a.usd_per_hour for a in snapshot.addresses)
+        + tuple(i.lent_address_usd_per_hour for i in lenders(snapshot)),
     )
 
 

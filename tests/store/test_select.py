@@ -54,6 +54,21 @@ fleets = st.builds(
 )
 
 
+@given(fleets)
+def test_an_address_lent_to_a_running_machine_bills_once_addresses_are_asked_for(snapshot: Snapshot) -> None:
+    lent = tuple(replace(i, public_ip="192.0.2.1", has_lent_address=True, lent_address_usd_per_hour=0.005)
+                 for i in snapshot.instances)  # fmt: skip
+    machines = replace(snapshot, instances=lent)
+    before = summary(Context(NOW, machines)).burn_usd_per_hour
+    asked = {SourceKey(Source.ADDRESSES, "us-east-1"): SourceStatus(Health.LIVE, NOW)}
+    context = Context(NOW, replace(machines, status=asked))
+    items = [i for i in cost_items(context) if i.kind == "address"]
+    running = [i for i in lent if i.may_bill]
+    assert before == summary(Context(NOW, snapshot)).burn_usd_per_hour
+    assert {i.id.partition("/")[0] for i in items} == {i.id for i in running}
+    assert summary(context).burn_usd_per_hour == pytest.approx(before + 0.005 * len(running))
+
+
 @settings(max_examples=150)
 @given(fleets)
 def test_the_header_is_the_sum_of_the_rows_and_of_the_json(snapshot: Snapshot) -> None:

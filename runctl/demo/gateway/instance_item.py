@@ -37,6 +37,7 @@ def _interfaces(instance: Any, groups: list[dict[str, str]]) -> list[dict[str, A
             "PrivateIpAddress": nic.private_ip_address,
             "SourceDestCheck": nic.source_dest_check,
             "Groups": groups,
+            "Association": _association(instance) if index == 0 else None,
             "Attachment": {
                 "AttachmentId": nic.attachment_id,
                 "DeviceIndex": index,
@@ -48,6 +49,15 @@ def _interfaces(instance: Any, groups: list[dict[str, str]]) -> list[dict[str, A
         }
         for index, nic in instance.nics.items()
     ]
+
+
+def _association(instance: Any) -> dict[str, str] | None:
+    """Its public address, and whose it is: "amazon" for one that EC2 lends, the account for an Elastic one."""
+    if not instance.public_ip:
+        return None
+    elastic = any(a.instance is instance for a in instance.ec2_backend.addresses)
+    owner = instance.owner_id if elastic else "amazon"
+    return {"IpOwnerId": owner, "PublicIp": instance.public_ip, "PublicDnsName": instance.public_dns_name or ""}
 
 
 def _groups(instance: Any) -> list[dict[str, str]]:

@@ -75,6 +75,8 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         ownership=parse_ownership(tags),
         private_ip=raw.get("PrivateIpAddress"),
         public_ip=raw.get("PublicIpAddress"),
+        has_lent_address=_lent(raw),
+        lent_address_usd_per_hour=book.address_usd_per_hour(region) if _lent(raw) else None,
         image_id=str(raw.get("ImageId", "")),
         key_name=raw.get("KeyName"),
         profile_arn=(raw.get("IamInstanceProfile") or {}).get("Arn"),
@@ -96,6 +98,15 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
 def _list_usd(book: PriceBook, region: str, kind: str) -> float | None:
     price = book.instance_rate(region, kind, Market.ON_DEMAND)
     return None if price is None else price.usd
+
+
+def _lent(raw: Mapping[str, Any]) -> bool:
+    """Whether EC2 lent it a public address, which bills like an Elastic one but is in no list of addresses.
+
+    Owner "amazon" is what says so (EC2 API reference, "InstanceNetworkInterfaceAssociation").
+    """
+    owners = [(n.get("Association") or {}).get("IpOwnerId") for n in raw.get("NetworkInterfaces") or ()]
+    return "amazon" in owners
 
 
 def _stopped_at(raw: Mapping[str, Any]) -> datetime | None:

@@ -80,6 +80,10 @@ _INSTANCE = _struct(
     groupSet=("SecurityGroups", _items(_GROUP)),
     rootDeviceName="RootDeviceName",
     blockDeviceMapping=("BlockDeviceMappings", _items(_struct(deviceName="DeviceName", ebs=("Ebs", _EBS)))),
+    networkInterfaceSet=(
+        "NetworkInterfaces",
+        _items(_struct(association=("Association", _struct(publicIp="PublicIp", ipOwnerId="IpOwnerId")))),
+    ),
     stateReason=("StateReason", _struct(code="Code", message="Message")),
     reason="StateTransitionReason",
     spotInstanceRequestId="SpotInstanceRequestId",

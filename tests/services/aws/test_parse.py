@@ -130,3 +130,11 @@ def test_a_type_aws_describes_is_hardware() -> None:
     assert (hardware.vcpus, hardware.memory_gib, hardware.gpu_model, hardware.gpu_count) == (4, 16, "X1", 2)
     assert parse.parse_hardware({}).vcpus is None
     assert parse.parse_hardware({"GpuInfo": {"Gpus": [{"Name": "X1"}]}}).gpu_count is None
+
+
+@pytest.mark.parametrize(("owner", "lent"), [("amazon", True), ("123456789012", False), (None, False)])
+def test_a_public_address_bills_whether_it_is_lent_or_elastic_and_never_twice(owner: str | None, lent: bool) -> None:
+    raw = {**RAW, "PublicIpAddress": "192.0.2.9", "NetworkInterfaces": [{"Association": {"IpOwnerId": owner}}]}
+    machine = parse.parse_instance(raw, "us-east-1", BOOK)
+    assert machine.has_lent_address is lent
+    assert machine.lent_address_usd_per_hour == (0.005 if lent else None)
