@@ -73,16 +73,9 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         list_usd=_list_usd(book, region, kind) if listed else None,
         hardware=book.hardware(kind) or Hardware(),
         ownership=parse_ownership(tags),
-        private_ip=raw.get("PrivateIpAddress"),
-        public_ip=raw.get("PublicIpAddress"),
-        has_lent_address=_lent(raw),
-        lent_address_usd_per_hour=book.address_usd_per_hour(region) if _lent(raw) else None,
         image_id=str(raw.get("ImageId", "")),
         key_name=raw.get("KeyName"),
         profile_arn=(raw.get("IamInstanceProfile") or {}).get("Arn"),
-        vpc_id=raw.get("VpcId"),
-        subnet_id=raw.get("SubnetId"),
-        security_groups=tuple(str(g.get("GroupId", "")) for g in raw.get("SecurityGroups") or ()),
         root_device=str(raw.get("RootDeviceName", "")),
         devices=_devices(raw),
         state_reason=str((raw.get("StateReason") or {}).get("Message", "")),
@@ -92,7 +85,22 @@ def parse_instance(raw: Mapping[str, Any], region: str, book: PriceBook) -> Inst
         platform=platform,
         architecture=str(raw.get("Architecture", "")),
         tags=tags,
+        **_network(raw, region, book),
     )
+
+
+def _network(raw: Mapping[str, Any], region: str, book: PriceBook) -> dict[str, Any]:
+    """Its addresses and where it is connected."""
+    lent = _lent(raw)
+    return {
+        "private_ip": raw.get("PrivateIpAddress"),
+        "public_ip": raw.get("PublicIpAddress"),
+        "has_lent_address": lent,
+        "lent_address_usd_per_hour": book.address_usd_per_hour(region) if lent else None,
+        "vpc_id": raw.get("VpcId"),
+        "subnet_id": raw.get("SubnetId"),
+        "security_groups": tuple(str(g.get("GroupId", "")) for g in raw.get("SecurityGroups") or ()),
+    }
 
 
 def _list_usd(book: PriceBook, region: str, kind: str) -> float | None:
