@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runctl.services.actions import Actions
     from runctl.services.backend import Backend
     from runctl.services.transfer.board import Board
+    from runctl.services.transfer.record import Record
 
 
 def run_dashboard(args: Namespace) -> int:
@@ -36,12 +37,12 @@ def open_board(settings: Settings) -> Board:
     from runctl.services.transfer.board import Board
     from runctl.services.transfer.sync import Options
 
-    options = Options(
-        state=paths.state_dir() / "transfers",
-        cache=paths.cache_dir() / "sync",
-        record=record_for(settings, SystemClock()),
-    )
-    return Board(partial(client_for, settings), options, read_only=settings.is_read_only(settings.profile))
+    options = Options(state=paths.state_dir() / "transfers", cache=paths.cache_dir() / "sync")
+
+    def rules(profile: str | None) -> tuple[bool, Record]:
+        return settings.is_read_only(profile), record_for(settings, profile, SystemClock())
+
+    return Board(partial(client_for, settings), options, rules)
 
 
 def _stay(args: Namespace) -> tuple[object, int]:

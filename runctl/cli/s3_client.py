@@ -50,7 +50,7 @@ def client_for(settings: Settings, profile: str | None, *, region: str | None = 
     return S3Client(site, credentials, clock=clock, connect_s=max(settings.aws.connect_timeout_s, 5.0), read_s=read_s)
 
 
-def record_for(settings: Settings, clock: Clock) -> Record:
+def record_for(settings: Settings, profile: str | None, clock: Clock) -> Record:
     """The journal and the rules for what a transfer deletes; AWS is asked who we are when the first deletion comes."""
     from runctl import paths
     from runctl.services.case import Actor
@@ -58,17 +58,17 @@ def record_for(settings: Settings, clock: Clock) -> Record:
     from runctl.services.transfer.record import Record
 
     def who() -> tuple[Stamp, Actor]:
-        from runctl.cli.connect import connect
+        from runctl.services.aws.backend import open_backend
 
-        identity = connect(settings).fetch_identity()
-        profile = identity.profile
+        identity = open_backend(settings, profile).fetch_identity()
+        used = identity.profile
         actor = Actor(
             owner=settings.owner or identity.name,
-            read_only=settings.is_read_only(profile),
-            protected=settings.rules(profile).protected,
-            profile=profile,
+            read_only=settings.is_read_only(used),
+            protected=settings.rules(used).protected,
+            profile=used,
         )
-        return Stamp(identity.account, identity.arn, profile), actor
+        return Stamp(identity.account, identity.arn, used), actor
 
     return Record(Journal(paths.journal_file(), clock), who)
 

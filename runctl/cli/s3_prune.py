@@ -65,7 +65,7 @@ def _prune(call: Invocation, where: S3Uri) -> int:
             word=f"delete {len(going)}",
         )  # fmt: skip
     overrides = frozenset(call.args.override)
-    record = record_for(call.settings, client.clock)
+    record = record_for(call.settings, call.settings.profile, client.clock)
     answers = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=overrides))
     return _tell(call, answers)
 

@@ -119,7 +119,7 @@ def _options(call: Invocation) -> Options:
         bandwidth=args.bandwidth,
         follow=not args.no_follow_symlinks,
         tuning=Tuning(workers=args.concurrency),
-        record=record_for(call.settings, SystemClock()) if args.delete else None,
+        record=record_for(call.settings, call.settings.profile, SystemClock()) if args.delete else None,
     )
 
 

@@ -105,7 +105,8 @@ def _abort(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) ->
         _show(call, found)
     confirm(call, f"{len(found)} unfinished uploads and their parts will be deleted", word=f"abort {len(found)}")
     answers: list[tuple[UnfinishedUpload, str]] = []
-    record, overrides = record_for(call.settings, client.clock), frozenset(call.args.override)
+    overrides = frozenset(call.args.override)
+    record = record_for(call.settings, call.settings.profile, client.clock)
     for upload in found:
         try:
             rule, reason = record.refusal(Verb.ABORT, client.clock.now(), newest=upload.initiated, overrides=overrides)

@@ -49,7 +49,7 @@ async def moving(
     monkeypatch.chdir(work)
     made = Options(state=work.parent / "state", cache=work.parent / "cache", **options)  # type: ignore[arg-type]
     resolved = settings or Settings()
-    board = Board(lambda _: servers.client_of(url, attempts=3), made, read_only=resolved.read_only)
+    board = Board(lambda _: servers.client_of(url, attempts=3), made, lambda _: (resolved.read_only, None))
     backends: list[FleetBackend] = []
 
     def connect(profile: str | None) -> FleetBackend:

@@ -13,6 +13,7 @@ from runctl.models.transfer import Difference, SyncPreview, Transfer, TransferSt
 from runctl.services.transfer.changes import Kind
 from runctl.services.transfer.client import S3Client
 from runctl.services.transfer.plan import Outcome, Plan
+from runctl.services.transfer.record import Record
 from runctl.services.transfer.sync import Options, Sync
 from runctl.services.transfer.uri import parse_location, parse_s3
 from runctl.services.transfer.usage import measure
@@ -25,6 +26,7 @@ _FAILURES = 1000
 
 #: Opens a client for a profile (None: AWS's own rules).
 OpenClient = Callable[[str | None], S3Client]
+Rules = Callable[[str | None], tuple[bool, Record | None]]
 
 
 @dataclass(slots=True)
@@ -55,13 +57,13 @@ class Board:
     Args:
         open_client: makes the client of one transfer.
         options: where journals and caches are, and how fast.
-        read_only: nothing in S3 may be changed.
+        rules: whether a profile is read-only, and the journal of what is deleted with it.
     """
 
-    def __init__(self, open_client: OpenClient, options: Options, *, read_only: bool = False) -> None:
+    def __init__(self, open_client: OpenClient, options: Options, rules: Rules) -> None:
         self._open_client = open_client
         self._options = options
-        self._read_only = read_only
+        self._rules = rules
         self._numbers = itertools.count(1)
         self._drafts: dict[int, _Job] = {}
         self._jobs: list[_Job] = []
@@ -74,10 +76,11 @@ class Board:
             CloudError: S3 could not be listed.
         """
         ends = parse_location(source), parse_location(target)
-        if self._read_only and not isinstance(ends[1], Path):
+        read_only, record = self._rules(profile)
+        if read_only and not isinstance(ends[1], Path):
             raise InputError(f"read-only: {target} is not changed", allowed="downloads")
         try:
-            sync = Sync(self._open_client(profile), *ends, replace(self._options, delete=delete))
+            sync = Sync(self._open_client(profile), *ends, replace(self._options, delete=delete, record=record))
             plan = sync.plan(_SHOWN)
         except OSError as error:
             raise InputError(f"{error.filename or source}: {error.strerror or error}") from error
