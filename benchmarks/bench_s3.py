@@ -114,7 +114,7 @@ class Bench:
             raise RuntimeError(f"{self.work}: {left >> 30} GiB left; the benchmark stops before it is full")
 
 
-def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> list[Result]:
+def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> Iterator[Result]:
     """`count` files of `size` bytes up to a fresh prefix, and down to a fresh directory."""
     source = bench.work / "source"
     _files(source, count, size)
@@ -126,7 +126,7 @@ def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> li
         bucket = bench.make_bucket(f"{kind}-{tool}-{number}")
         return bench.argv(tool, verb, near, f"s3://{bucket}/up/"), lambda: bench.drop_bucket(bucket)
 
-    found = bench.compare(f"{what} up", kind, up, runs)
+    yield from bench.compare(f"{what} up", kind, up, runs)
     # What comes down was put by aws, so that nobody fetches what he wrote himself.
     feeder = "aws" if "aws" in bench.tools else "runctl"
     bucket = bench.make_bucket(f"{kind}-down")
@@ -138,10 +138,9 @@ def up_and_down(bench: Bench, what: str, kind: str, count: int, size: int) -> li
         target.mkdir()
         return bench.argv(tool, verb, far, f"{target}/"), lambda: _checked(target, source)
 
-    found += bench.compare(f"{what} down", kind, down, runs)
+    yield from bench.compare(f"{what} down", kind, down, runs)
     bench.drop_bucket(bucket)
     shutil.rmtree(source)
-    return found
 
 
 def no_op(bench: Bench) -> list[Result]:
@@ -230,23 +229,19 @@ def _bench() -> Iterator[Bench]:
             yield Bench(work, url, env, client, _tools(), int(os.environ.get("BENCH_RUNS", "5")))
 
 
-def main() -> list[Result]:
-    """Every comparison of this file, and peak memory in each case against 150 MB."""
+def main() -> Iterator[Result]:
+    """Every comparison of this file as it is done, and peak memory in each case against 150 MB."""
     chosen = os.environ.get("BENCH_S3", "small,medium,large,noop,listing").split(",")
-    found: list[Result] = []
     with _bench() as bench:
         if "small" in chosen:
-            found += up_and_down(bench, "2,000 x 16 KiB", "small", 2000, 16 * KIB)
+            yield from up_and_down(bench, "2,000 x 16 KiB", "small", 2000, 16 * KIB)
         if "medium" in chosen:
-            found += up_and_down(bench, "200 x 1 MiB", "medium", 200, MIB)
+            yield from up_and_down(bench, "200 x 1 MiB", "medium", 200, MIB)
         if "noop" in chosen:
-            found += no_op(bench)
+            yield from no_op(bench)
         if "listing" in chosen:
-            found += listing(bench)
+            yield from listing(bench)
         if "large" in chosen:
-            found += up_and_down(bench, "1 x 2 GiB", "large", 1, 2 * GIB)
-        found += [
-            Result(f"s3 {name}: peak MB / {MEMORY_MB:g} MB", mb, MEMORY_MB, mb / MEMORY_MB, 1.0)
-            for name, mb in bench.memory.items()
-        ]
-    return found
+            yield from up_and_down(bench, "1 x 2 GiB", "large", 1, 2 * GIB)
+        for name, mb in bench.memory.items():
+            yield Result(f"s3 {name}: peak MB / {MEMORY_MB:g} MB", mb, MEMORY_MB, mb / MEMORY_MB, 1.0)
