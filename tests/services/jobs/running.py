@@ -67,12 +67,12 @@ def start(jobs: Jobs, project: Path, *args: str, text: str = TRAINER) -> Found:
     return jobs.find(made.job.job)
 
 
-def until(ask: Callable[[], T | None], *, seconds: float = 90.0) -> T:
-    """What `ask` answers once it is true."""
+def until(ask: Callable[[], T | None], *, seconds: float = 90.0, pause: float = 0.1) -> T:
+    """What `ask` answers once it is true, asked every `pause` seconds."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
         assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
+        time.sleep(pause)
     return answer
 
 

@@ -226,8 +226,8 @@ def _why_not(result: LaunchResult) -> tuple[str, str]:
     if result.refusals:
         first = result.refusals[0]
         return str(first.rule), first.reason
-    if not result.attempts:
-        return "request", "nowhere to launch"
+    if not result.attempts:  # an offer without any place but quarantined ones: each had no capacity a moment ago
+        return "capacity", "every place was refused a moment ago"
     kinds = [str(a.came_to) for a in result.attempts]
     last = result.attempts[-1]
     said = "; ".join(

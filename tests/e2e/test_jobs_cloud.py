@@ -1,0 +1,240 @@
+"""Scenarios of jobs on the embedded cloud, through the real binary, killed where the scenario says so.
+
+The machines of that cloud really run the user data, with a metadata service of their own; the supervisor on them is the
+shipped file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from runctl.demo.cloud import DemoCloud
+from tests.e2e.binary import BINARY, Ended, runctl
+from tests.services.jobs.running import TRAINER, until
+
+pytestmark = pytest.mark.e2e
+BUCKET = "records-of-jobs"
+#: Every scenario takes minutes of a busy machine; `RUNCTL_SCENARIOS=all` runs those too that a smaller test covers.
+also = pytest.mark.skipif(os.environ.get("RUNCTL_SCENARIOS") != "all", reason="RUNCTL_SCENARIOS=all runs it")
+SUBMIT = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
+
+
+@dataclass
+class Lab:
+    """An empty cloud with what jobs need, and a project."""
+
+    cloud: DemoCloud
+    project: Path
+
+    def submit(self, *args: str, flags: tuple[str, ...] = (), steps: str = "100000", pause: str = "0.05") -> Ended:
+        return runctl("jobs", "submit", str(self.project / "train.py"), *SUBMIT, *flags, *args, "--", steps, pause)
+
+    def started(self, *flags: str, steps: str = "100000", pause: str = "0.05") -> str:
+        done = self.submit(flags=flags, steps=steps, pause=pause)
+        assert done.code == 0, done.err
+        return done.out.strip()
+
+    def aws(self, service: str) -> Any:
+        return botocore.session.Session().create_client(service, "us-east-1")
+
+
+@pytest.fixture
+def lab(cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    cloud.reset(fleet="empty")
+    cloud.set_timings(pending=0.5, stopping=0.5, shutting_down=0.5)
+    monkeypatch.setenv("RUNCTL_JOBS_BUCKET", BUCKET)
+    made = runctl("init", "--yes")
+    assert made.code == 0, made.err
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(TRAINER)
+    return Lab(cloud, folder)
+
+
+def _show(job: str) -> dict[str, Any]:
+    done = runctl("jobs", "show", job, "-o", "json")
+    assert done.code == 0, done.err
+    shown: dict[str, Any] = done.json()
+    return shown
+
+
+def _wait(job: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    seen: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        seen.append(_show(job))
+        return wanted(seen[-1])
+
+    try:
+        until(there, pause=1.0)  # each look is a process
+    except AssertionError:
+        raise AssertionError(f"{seen[-1]['state']}: {seen[-1]['reason']}; {seen[-1]['events'][-5:]}") from None
+    return seen[-1]
+
+
+def _in_state(*states: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda shown: shown["state"] in states
+
+
+def _machines(job: str = "") -> list[dict[str, Any]]:
+    listed = runctl("instances", "list", "-o", "json").json()
+    return [m for m in listed if not job or m["job"] == job]
+
+
+def test_the_newcomers_path_ends_with_a_log_read_after_the_machine_is_gone(lab: Lab) -> None:
+    job = lab.started(steps="60", pause="0.02")
+    log = runctl("jobs", "logs", "-f", job)
+    assert log.out == "".join(f"step={n}/60 loss={1 / n:.6f}\n" for n in range(1, 61))
+    over = _wait(job, lambda s: s["resource_state"] in ("terminated", "not-found"))
+    assert (over["state"], over["exit_code"], over["knowledge"]) == ("SUCCEEDED", 0, "ended")
+    assert over["usd_so_far"] > 0
+    lab.cloud.advance(2 * 3600)
+    gone = _wait(job, lambda s: s["resource_state"] == "not-found")
+    assert gone["state"] == "SUCCEEDED"
+    assert runctl("jobs", "logs", job).out == log.out
+    loss = runctl("jobs", "metrics", job, "-o", "json").json()["loss"]
+    assert [p["step"] for p in loss] == list(range(1, 61))
+
+
+def test_a_client_killed_between_the_request_and_its_answer_leaves_one_machine(lab: Lab) -> None:
+    """Scenario A."""
+    with lab.cloud.faults.active("stall", service="ec2", operation="RunInstances"):
+        argv = [str(BINARY), "jobs", "submit", str(lab.project / "train.py"), *SUBMIT, "--", "60", "0.02"]
+        client = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        machine = until(_machines)[0]
+        client.send_signal(signal.SIGKILL)
+        client.wait()
+    assert runctl("watch", "--rounds", "1", "--yes").code == 0
+    over = _wait(machine["job"], _in_state("SUCCEEDED"))
+    assert over["attempts"] == [1]
+    assert [m["id"] for m in _machines()] in ([machine["id"]], [])
+
+
+@also
+def test_a_slow_spot_machine_is_waited_for_not_doubled(lab: Lab) -> None:
+    """Scenario B."""
+    lab.cloud.set_timings(pending=4.0)
+    job = lab.started("--spot", steps="20", pause="0.02")
+    assert _wait(job, _in_state("SUCCEEDED"))["attempts"] == [1]
+    held = [m for m in _machines() if m["job"] == job]
+    assert len(held) <= 1
+    assert all(m["market"] == "spot" for m in held)
+
+
+def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
+    """Scenario C: notice, SIGTERM, checkpoint, INTERRUPTED with its reason, another machine, resume verified."""
+    job = lab.started("--spot", pause="0.02")
+    running = _wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
+    first = running["instance_id"]
+    lab.cloud.interrupt(first, notice_s=120)
+    interrupted = _wait(job, _in_state("INTERRUPTED"))
+    assert "spot" in interrupted["reason"]
+    assert interrupted["exit"]["stop_reason"] == "spot-notice"
+    saved = interrupted["exit"]["newest_complete"]
+    assert saved["step"] == interrupted["step"]
+    lab.cloud.advance(130)
+    said = runctl("watch", job, "--rounds", "1", "--yes", "-o", "ndjson")
+    assert json.loads(said.out)["did"] == "recovered"
+    resumed = _wait(job, lambda s: s["attempt"] == 2 and (s["step"] or 0) > saved["step"])
+    assert resumed["instance_id"] != first
+    kinds = [e["kind"] for e in resumed["events"]]
+    assert "resumed" in kinds
+    log = runctl("jobs", "logs", job, "--attempt", "2").out
+    assert log.startswith(f"step={saved['step'] + 1}/")
+    assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
+
+
+@also
+def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> None:
+    """Scenario D: what a laptop finds that slept: first the reason, later only that it is gone."""
+    job = lab.started()
+    machine = _wait(job, _in_state("RUNNING"))["instance_id"]
+    lab.aws("ec2").terminate_instances(InstanceIds=[machine])
+    told = _wait(job, lambda s: s["state"] in ("CANCELLED", "LOST", "FAILED"))
+    assert told["state"] == "CANCELLED"
+    lab.cloud.advance(3 * 3600)
+    later = _wait(job, lambda s: s["resource_state"] == "not-found" and s["state"] != "RUNNING")
+    assert later["state"] in ("LOST", "CANCELLED")
+    lab.cloud.forget_calls()
+    assert runctl("watch", "--rounds", "1", "--yes").code == 0
+    assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
+
+
+def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> None:
+    """Scenario E."""
+    job = lab.started()
+    _wait(job, _in_state("RUNNING"))
+    lab.cloud.forget_calls()
+    with lab.cloud.faults.active("expired"):
+        blind = runctl("watch", "--rounds", "1", "--yes")
+        assert blind.code != 0
+        assert runctl("jobs", "show", job).code == 3
+        assert runctl("jobs", "list").code == 3
+    assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
+    _wait(job, _in_state("RUNNING"))  # its machine was as blind as we were, and trained on
+    assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
+
+
+def test_full_zones_a_quota_and_a_denial_are_three_messages(lab: Lab) -> None:
+    """Scenario F."""
+    with lab.cloud.faults.active("capacity"):
+        full = lab.submit("-o", "json")
+    assert (full.code, full.json()[0]["rule"]) == (2, "capacity")
+    assert "it waits" in full.err
+    assert _show(full.json()[0]["id"])["state"] == "PENDING"
+    with lab.cloud.faults.active("denied", service="ec2", operation="RunInstances"):
+        denied = lab.submit("-o", "json", "--type", "g6.xlarge")
+    assert denied.json()[0]["rule"] == "denied"
+    assert _show(denied.json()[0]["id"])["state"] == "FAILED"
+    lab.cloud.set_quota("L-DB2E81BA", 0)
+    quota = lab.submit("-o", "json", "--type", "g6.xlarge")
+    assert quota.json()[0]["rule"] == "quota"
+    assert _show(quota.json()[0]["id"])["reason"].startswith("quota")
+    assert _machines() == []
+
+
+@also
+def test_of_two_laptops_that_resume_at_once_one_wins(lab: Lab) -> None:
+    """Scenario J, over S3's conditional writes."""
+    job = lab.started(steps="20", pause="0.02")
+    _wait(job, _in_state("SUCCEEDED"))
+    argv = [str(BINARY), "jobs", "retry", job, "--fresh", "--yes"]
+    clients = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    codes = [c.wait() for c in clients]
+    for client in clients:
+        client.communicate()
+    assert codes.count(0) == 1, codes
+    over = _wait(job, lambda s: s["attempt"] == 2 and s["state"] == "SUCCEEDED")
+    assert over["attempts"] == [1, 2]
+
+
+def test_a_secret_is_in_no_object_no_journal_and_no_answer(lab: Lab, tmp_path: Path) -> None:
+    value = "s3cr3t-" + os.urandom(8).hex()
+    lab.aws("ssm").put_parameter(Name="/runctl/token", Value=value, Type="SecureString")
+    (lab.project / "train.py").write_text(
+        "import os, sys, time\nfor n in range(30):\n    print(f\"step={n} token {os.environ['TOKEN']}\", flush=True)\n"
+    )
+    job = lab.started("--secret", "TOKEN=ssm:/runctl/token", steps="1")
+    over = _wait(job, _in_state("SUCCEEDED", "FAILED"))
+    assert over["state"] == "SUCCEEDED", over["reason"]
+    s3 = lab.aws("s3")
+    keys = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET) for o in page["Contents"]]
+    bodies = [s3.get_object(Bucket=BUCKET, Key=k)["Body"].read() for k in keys]
+    import gzip
+
+    bodies += [gzip.decompress(b) for b in bodies if b[:2] == b"\x1f\x8b"]
+    assert any(b"token ***" in b for b in bodies)
+    files = [p.read_bytes() for p in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if p.is_file()]
+    tags = json.dumps([m["tags"] for m in _machines()]).encode()
+    shown = json.dumps(over).encode() + runctl("jobs", "logs", job).out.encode()
+    assert not [n for n, b in enumerate([*bodies, *files, tags, shown]) if value.encode() in b]
