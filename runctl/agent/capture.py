@@ -11,7 +11,8 @@ from runctl.agent.redact import Redactor
 from runctl.agent.spool import Spool
 
 _READ = 1 << 20
-#: Of a burst, this much is searched for metrics; a command that writes more a second is not printing metrics.
+#: This many bytes a second are searched for metrics; a command that writes more is not printing metrics, and must not
+#: be held up by our search.
 _SEARCHED = 256 << 10
 
 
@@ -21,7 +22,7 @@ class Capture:
     Args:
         spool: where the bytes go.
         redactor: what hides secrets.
-        lines: called with whole lines, for metrics; it is given at most 256 KiB of each read.
+        lines: called with whole lines, for metrics; it is given 256 KiB a second, a megabyte in a burst.
     """
 
     def __init__(self, spool: Spool, redactor: Redactor, lines: Callable[[bytes], None]) -> None:
@@ -32,6 +33,7 @@ class Capture:
         self._lock = threading.Lock()
         self.at = time.monotonic()
         self.sampled = False
+        self._budget, self._paid_at = 4.0 * _SEARCHED, self.at
         self.tail = b""
 
     def start(self, descriptor: int) -> threading.Thread:
@@ -56,9 +58,13 @@ class Capture:
             self._spool.append(safe)
         self.at = time.monotonic()
         self.tail = (self.tail + safe[-8192:])[-8192:]
-        if len(safe) > _SEARCHED:
-            self.sampled, safe = True, safe[-_SEARCHED:]
-            self._rest = b""
+        now = time.monotonic()
+        self._budget = min(4.0 * _SEARCHED, self._budget + (now - self._paid_at) * _SEARCHED)
+        self._paid_at = now
+        if len(safe) > self._budget:
+            self.sampled, self._rest = True, b""
+            return
+        self._budget -= len(safe)
         whole, newline, rest = (self._rest + safe).replace(b"\r", b"\n").rpartition(b"\n")
         self._rest = rest[-65536:]
         if newline:

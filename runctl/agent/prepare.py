@@ -178,13 +178,12 @@ def outputs(folder: str, patterns: list[str]) -> list[str]:
     """Files below the working directory that match, as relative paths with `/`, sorted; links out of it are left."""
     import glob
 
-    found = set()
+    root, found = os.path.realpath(folder), set()
     for pattern in patterns:
-        for path in glob.glob(os.path.join(glob.escape(folder), pattern), recursive=True):
-            inside = os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
-            if inside and os.path.isfile(path):
-                found.add(os.path.relpath(path, folder).replace(os.sep, "/"))
-            elif inside:
-                for here, _, names in os.walk(path):
-                    found |= {os.path.relpath(os.path.join(here, n), folder).replace(os.sep, "/") for n in names}
+        for path in glob.glob(os.path.join(glob.escape(root), pattern), recursive=True):
+            below = ((here, names) for here, _, names in os.walk(path)) if os.path.isdir(path) else [("", [path])]
+            for name in (os.path.normpath(os.path.join(here, n)) for here, names in below for n in names):
+                inside = all(p.startswith(root + os.sep) for p in (name, os.path.realpath(name)))
+                if inside and os.path.isfile(name):
+                    found.add(os.path.relpath(name, root).replace(os.sep, "/"))
     return sorted(found)

@@ -23,6 +23,7 @@ from runctl.agent.store import StoreError
 from runctl.agent.watch import Poller
 from runctl.models import record
 
+_SAMPLED = "the log is too fast to be searched whole: some metrics are left out"
 #: What the process returns: done; replaced; this machine runs the attempt already; the record cannot be read.
 DONE, FENCED, TAKEN, UNREADABLE = 0, 3, 4, 5
 
@@ -167,8 +168,6 @@ class Supervisor:
             reporter.fine("disk-full")
         gpus = (reporter.state.get("load") or {}).get("gpus") or []
         parts.activity.look(parts.spool.end, reporter.progress_at, command.cpu_s(), gpus)
-        if parts.capture.sampled:
-            reporter.problem("metrics-sampled", "the log is too fast to be searched whole: some metrics are left out")
         self.check_resume()
 
     def check_resume(self) -> None:
@@ -197,6 +196,7 @@ class Supervisor:
         for what, problem in (
             ("budget-unenforced", parts.limits.unenforced(parts.facts())),
             ("checkpoint-upload", parts.checkpoints.problem),
+            ("metrics-sampled", _SAMPLED if parts.capture.sampled else ""),
         ):
             if problem:
                 parts.reporter.problem(what, problem)

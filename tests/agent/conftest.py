@@ -46,6 +46,7 @@ class Job:
         """Write the specification (once) and the launch of an attempt."""
         plain = {"limits": {"grace_s": 5.0, "upload_s": 20.0}, "checkpoints": {"pattern": "*.pt", "stable_s": 0.0}}
         whole = {"v": 1, "id": self.id, "name": "job", "command": list(command), "dependencies": "none"}
+        whole["at_end"] = "keep"  # whatever a test does, the computer it runs on stays on
         if attempt == 1:
             self.store.put(record.spec_key(self.id), record.dump(whole | plain | spec), absent=True)
         started = {"v": 1, "job": self.id, "attempt": attempt, "spent_usd": 0.0, **(launch or {})}

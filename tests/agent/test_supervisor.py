@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from runctl.agent.spool import SEGMENT
 from runctl.models import record
 from tests.agent.conftest import Job, marked, until
 
@@ -133,6 +136,7 @@ os._exit(5)
 def test_thirty_megabytes_of_log_arrive_byte_for_byte(job: Job) -> None:
     text = """
 import sys
+import time
 block = b"".join(b"%012d the quick brown fox jumps over the lazy dog, and once more\\n" % n for n in range(4000))
 for n in range(110): sys.stdout.buffer.write(block)
 """
@@ -213,6 +217,7 @@ def test_a_fenced_supervisor_kills_its_command_and_writes_no_more(job: Job) -> N
 
 def test_the_next_attempt_resumes_from_the_newest_whole_checkpoint_and_says_so(job: Job) -> None:
     text = """
+import contextlib
 import os
 start = 0
 given = os.environ.get("RUNCTL_RESUME_FROM")
@@ -233,3 +238,38 @@ raise SystemExit(0 if start else 1)
     assert job.state(2)["resume"] == {"from": "1/step_3.pt", "step": 3, "first_step": 4, "verified": True}
     assert record.newest_complete(job.index())["id"] == "2/step_6.pt"  # type: ignore[index]
     assert job.index()["fence"] == 2
+
+
+@pytest.mark.skipif("LONG_TESTS" not in os.environ, reason="600 MB of log; LONG_TESTS=1 runs it")
+def test_a_hundred_megabytes_a_second_are_kept_byte_for_byte(job: Job) -> None:
+    _shout(job, 600)
+
+
+def test_a_command_that_shouts_is_kept_byte_for_byte(job: Job) -> None:
+    _shout(job, 40)
+
+
+def _shout(job: Job, megabytes: int) -> None:
+    """Write so many MB at 100 MB/s, where this machine can; the disk never holds more than the bound."""
+    text = f"""
+import os, sys, time
+line = bytes(range(33, 123)) + b"\\n"
+block = (line * 12000)[: 1 << 20]
+began = time.monotonic()
+for n in range({megabytes}):
+    view = memoryview(block)
+    while view: view = view[os.write(1, view):]
+    time.sleep(max(0.0, (n + 1) / 100 - (time.monotonic() - began)))
+"""
+    job.submit(*_python(job, text)).start()
+    spool, most = job.work() / "run" / "log", 0
+    while job.process is not None and job.process.poll() is None:
+        for path in spool.glob("*.log"):
+            with contextlib.suppress(OSError):
+                most = max(most, path.stat().st_size)
+        time.sleep(0.05)
+    line = bytes(range(33, 123)) + b"\n"
+    assert job.exit()["rc"] == 0
+    assert job.log() == (line * 12000)[: 1 << 20] * megabytes
+    assert most <= SEGMENT
+    assert [p["what"] for p in job.state()["problems"]] == ["metrics-sampled"]
