@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,6 +134,7 @@ class Machine:
     id: str
     market: str
     rate: float
+    kind: CostKind = CostKind.INSTANCE
     started: int | None = None
     history: list[tuple[int, int, float]] = field(default_factory=list)  # minute, start of run, rate
 
@@ -149,17 +153,28 @@ def _simulate(rng: random.Random, machine: Machine, minutes: int) -> None:
             machine.history.append((minute, machine.started, machine.rate))
 
 
+def _simulate_disk(rng: random.Random, disk: Machine, minutes: int) -> None:
+    """A disk is made once, grows now and then while it is in use, and may be deleted."""
+    disk.started = rng.randrange(minutes // 2)
+    end = rng.randrange(disk.started + 1, 2 * minutes)
+    for minute in range(disk.started, min(minutes, end)):
+        if rng.random() < 0.002:
+            disk.rate = round(disk.rate * rng.uniform(1.1, 2.0), 6)
+        disk.history.append((minute, disk.started, disk.rate))
+
+
 def _known_usd(machine: Machine, watched: list[bool]) -> float:
     """Dollars by looking at every minute alone: is it between two sightings that settle its price?"""
     alive = {minute: (run, rate) for minute, run, rate in machine.history}
     seen = [m for m, on in enumerate(watched) if on]
     total = 0.0
     for minute, (run, _) in alive.items():
-        before = max((m for m in seen if m <= minute), default=None)
-        after = min((m for m in seen if m > minute), default=None)
+        place = bisect_right(seen, minute)
+        before, after = seen[place - 1] if place else None, seen[place] if place < len(seen) else None
         if before is None and after is None:
             continue
-        if minute == before == run and after is not None and alive.get(after, (-1, 0))[0] != run:
+        short = minute == before == run and after is not None and alive.get(after, (-1, 0))[0] != run
+        if short and machine.kind is CostKind.INSTANCE:
             total += alive[minute][1] / 60  # seen at its very start and never again: the 60 s minimum is known
         else:
             total += _minute_usd(machine, alive, run, before, after)
@@ -184,30 +199,55 @@ def _minute_usd(
     return 0.0
 
 
-@settings(max_examples=25, deadline=None)
+#: Minutes of a long history, and how many of them: LEDGER_DAYS=90 is the long form.
+LONGEST = int(float(os.environ.get("LEDGER_DAYS", "0.5")) * 1440) + 60
+EXAMPLES = int(os.environ.get("LEDGER_FLEETS", "15"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(0, 2**32))
 def test_ledger_equals_the_minute_by_minute_simulation(seed: int) -> None:
+    """Machines that stop, start, resize and move in price, disks that grow and go, pauses, restarts of runctl."""
     rng = random.Random(seed)
-    minutes = rng.randrange(200, 1500)
+    minutes = rng.randrange(max(200, LONGEST // 2), LONGEST)
     fleet = [Machine(f"i-{n}", rng.choice(("spot", "on-demand")), 1.006) for n in range(4)]
     for machine in fleet:
         _simulate(rng, machine, minutes)
+    disks = [Machine(f"vol-{n}", "", 0.011, CostKind.VOLUME) for n in range(2)]
+    for disk in disks:
+        _simulate_disk(rng, disk, minutes)
     watched: list[bool] = []
     while len(watched) < minutes:  # pauses longer than what still counts as watched, so that a minute is settled or not
         watched += [True] * rng.randrange(1, 120) + [False] * rng.randrange(4, 60)
     watched = watched[:minutes]
-    ledger = Ledger(":memory:")
-    for minute in (m for m, on in enumerate(watched) if on):
-        observe(ledger, minute, *(_sighting(m, minute) for m in fleet))
-    totals = {t.group: t.usd for t in ledger.totals(ACCOUNT, START, at(minutes), by="id")}
-    for machine in fleet:
-        expected = _known_usd(machine, watched)
-        assert totals.get(machine.id, 0.0) == pytest.approx(expected, abs=0.005), machine.id
+    with tempfile.TemporaryDirectory() as directory:
+        totals = _recorded(Path(directory) / "ledger", fleet, disks, watched)
+    for thing in (*fleet, *disks):
+        expected = _known_usd(thing, watched)
+        assert totals.get(thing.id, 0.0) == pytest.approx(expected, abs=0.005), thing.id
 
 
-def _sighting(machine: Machine, minute: int) -> Sighting:
-    key = KEY._replace(id=machine.id)
-    now = next(((run, rate) for m, run, rate in machine.history if m == minute), None)
+def _recorded(path: Path, fleet: list[Machine], disks: list[Machine], watched: list[bool]) -> dict[str, float]:
+    """What the ledger makes of it; the file is opened anew after each pause, as another run of runctl does."""
+    ledger, by_minute = Ledger(path), {m.id: {h[0]: h[1:] for h in m.history} for m in (*fleet, *disks)}
+    ledger._db.execute("PRAGMA synchronous = OFF")
+    for minute, on in enumerate(watched):
+        if on and minute and not watched[minute - 1]:
+            ledger.close()
+            ledger = Ledger(path)
+            ledger._db.execute("PRAGMA synchronous = OFF")
+        if on:
+            for kind, things in ((CostKind.INSTANCE, fleet), (CostKind.VOLUME, disks)):
+                seen = [_sighting(thing, by_minute[thing.id].get(minute)) for thing in things]
+                listed = [s for s in seen if s.bills or kind is CostKind.INSTANCE]  # a deleted disk is not listed
+                ledger.observe(ACCOUNT, "us-east-1", kind, listed, at(minute))
+    found = {t.group: t.usd for t in ledger.totals(ACCOUNT, START, at(len(watched)), by="id")}
+    ledger.close()
+    return found
+
+
+def _sighting(machine: Machine, now: tuple[int, float] | None) -> Sighting:
+    key = KEY._replace(id=machine.id, kind=machine.kind)
     if now is None:
         return Sighting(key, bills=False, rate=None)
     return Sighting(key, bills=True, rate=now[1], run_started=at(now[0]), market=machine.market)
@@ -233,7 +273,7 @@ for n in range(10**9):
 """
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("LEDGER_KILLS", "8"))))
 def test_kill_9_while_writing_loses_no_closed_interval(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "ledger.sqlite3"
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
