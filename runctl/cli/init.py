@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runctl.cli import arguments
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
+from runctl.errors import InputError
 
 if TYPE_CHECKING:
     from runctl.cli.invocation import Invocation
@@ -76,7 +77,8 @@ def _wanted(call: Invocation, region: str, account: str, arn: str) -> Wanted:
     from runctl.services.transfer.uri import parse_s3
 
     bucket = call.args.bucket or call.settings.jobs.bucket or f"runctl-{account}-{region}"
-    parse_s3(f"s3://{bucket}")
+    if parse_s3(f"s3://{bucket}").key:
+        raise InputError(f"--bucket {bucket}: {bucket!r} is not a bucket", allowed="a name without slashes")
     partition = arn.split(":")[1] if arn.count(":") > 1 else "aws"
     return Wanted(bucket, region, call.args.name or call.settings.jobs.instance_profile, account, partition)
 

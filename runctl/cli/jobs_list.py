@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from runctl.cli.dispatch import Verb
 from runctl.cli.verbs import list_verb
+
+if TYPE_CHECKING:
+    from runctl.models.instance import Instance
 
 _PLAIN = list_verb("jobs", "runctl jobs list --filter state:RUNNING -o json")
 
@@ -22,6 +27,12 @@ def _run(args: Namespace) -> int:
         return _only_here(args, error)
 
 
+def _no_machines(region: str, job: str = "", ids: Sequence[str] = ()) -> Iterable[tuple[Instance, ...]]:
+    """Nobody to ask."""
+    del region, job, ids
+    return ()
+
+
 def _only_here(args: Namespace, why: Exception) -> int:
     """No region, no account: jobs of this computer need neither."""
     from runctl.cli import listing, nouns
@@ -34,7 +45,7 @@ def _only_here(args: Namespace, why: Exception) -> int:
     call = start(args)
     shape = listing.shape_of(args)
     listing.check_shape(shape, ("jobs",))
-    rows = open_rows(call.settings, "", lambda _: ()).list()
+    rows = open_rows(call.settings, "", _no_machines).list()
     context = Context(call.clock.now(), Snapshot(jobs=rows))
     fields = listing.FIELDS["jobs"]
     shown = listing.shaped(rows, fields, shape, context)

@@ -23,7 +23,7 @@ _FLAGS = {
     "name": "name", "project": "project", "provider": "provider", "root": "root", "at_end": "at-end",
     "metrics_file": "metrics-file", "resources.types": "type", "resources.market": "market", "resources.disk": "disk",
     "resources.image": "image", "resources.zones": "az", "resources.max_usd_per_hour": "max-price",
-    "resources.profile": "instance-profile", "checkpoints.dir": "checkpoint-dir",
+    "resources.profile": "instance-profile", "resources.on": "on", "checkpoints.dir": "checkpoint-dir",
     "checkpoints.pattern": "checkpoint-pattern", "checkpoints.keep": "keep", "checkpoints.best": "best",
     "limits.budget": "budget", "limits.ttl": "ttl", "limits.idle": "idle", "limits.grace": "grace",
     "retry.attempts": "attempts", "retry.exit_codes": "retry-exit", "outputs": "outputs", "data": "data",
@@ -69,6 +69,7 @@ def _configure_machine(parser: Parser) -> None:
     machine.add_argument("--image", metavar="AMI", help="ami-… or a Systems Manager parameter")
     machine.add_argument("--az", type=arguments.words, metavar="Z[,Z2]", help="zones to try")
     machine.add_argument("--max-price", type=_usd, metavar="USD", help="leave out what costs more an hour")
+    machine.add_argument("--on", metavar="INSTANCE", help="a machine that runs already, by Systems Manager")
     machine.add_argument("--instance-profile", metavar="NAME", help="its instance profile")
 
 

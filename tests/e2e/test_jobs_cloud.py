@@ -238,3 +238,32 @@ def test_a_secret_is_in_no_object_no_journal_and_no_answer(lab: Lab, tmp_path: P
     tags = json.dumps([m["tags"] for m in _machines()]).encode()
     shown = json.dumps(over).encode() + runctl("jobs", "logs", job).out.encode()
     assert not [n for n, b in enumerate([*bodies, *files, tags, shown]) if value.encode() in b]
+
+
+def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> None:
+    """By Systems Manager, where the machine has a profile and is online; the reason is shown where not."""
+    lab.cloud.set_timings(pending=0.5, agent_online=0.5)
+    lab.aws("ec2").run_instances(
+        ImageId="resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+        InstanceType="g5.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        IamInstanceProfile={"Name": "runctl-job"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "runctl:managed", "Value": "1"}]}],
+    )
+    (machine,) = until(lambda: [m["id"] for m in _machines() if m["state"] == "running"])
+    lab.cloud.advance(30)
+    refused = lab.submit("--on", "i-0123456789abcdef0")
+    assert refused.code == 1
+    assert "no such machine" in refused.err
+    planned = runctl(
+        "jobs", "submit", str(lab.project / "train.py"), *SUBMIT, "--on", machine, "--dry-run", "--", "20", "0.02"
+    )
+    assert f"by Systems Manager on {machine}, which has a profile and is online" in planned.out, planned.err
+    job = lab.started("--on", machine, steps="20", pause="0.02")
+    over = _wait(job, _in_state("SUCCEEDED"))
+    assert (over["instance_id"], over["resource_state"]) == (machine, "running")
+    assert runctl("jobs", "logs", job).out.count("\n") == 20
+    assert [j["state"] for j in runctl("jobs", "list", "-o", "json").json() if j["id"] == job] == ["SUCCEEDED"]
+    assert runctl("watch", "--rounds", "1", "--yes").code == 0
+    assert [m["state"] for m in _machines()] == ["running"]

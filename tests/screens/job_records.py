@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -189,7 +189,8 @@ class RecordedBackend(FleetBackend):
             memory=Memory(root / "memory.sqlite3"), clock=FrozenClock(NOW),
         )  # fmt: skip
 
-    def _machines(self, region: str) -> Iterator[tuple[Instance, ...]]:
+    def _machines(self, region: str, job: str = "", ids: Sequence[str] = ()) -> Iterator[tuple[Instance, ...]]:
+        del job, ids
         yield tuple(m for m in job_machines() if m.region == region)
 
     def list_jobs(self) -> Iterator[tuple[Job, ...]]:

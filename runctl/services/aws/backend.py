@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,11 @@ class AwsBackend:
         for page in self.session.pages("ec2", "DescribeInstances", region, first=FIRST_PAGE, rest=LATER_PAGES):
             yield parse.parse_instances(page, region, self.book)
 
-    def list_job_machines(self, region: str, job: str = "") -> Iterator[tuple[Instance, ...]]:
-        """Machines with a job's tag, or those of one job; EC2 filters, so that the answer is short."""
+    def list_job_machines(self, region: str, job: str = "", ids: Sequence[str] = ()) -> Iterator[tuple[Instance, ...]]:
+        """Machines with a job's tag, those of one job, or these; EC2 filters, so that the answer is short."""
         wanted = {"Name": f"tag:{JOB}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB]}
+        if ids:
+            wanted = {"Name": "instance-id", "Values": list(ids)}
         for page in self.session.pages("ec2", "DescribeInstances", region, rest=LATER_PAGES, first=LATER_PAGES,
                                        Filters=[wanted]):  # fmt: skip
             yield parse.parse_instances(page, region, self.book)

@@ -44,11 +44,16 @@ class Look:
     checkpoint: Checkpoint | None = None
 
 
+def host_of(spec: Spec) -> str:
+    """The machine that a job was put on, "" for one of its own."""
+    return str((spec.get("resources") or {}).get("on") or "")
+
+
 def machine_of(machines: Iterable[Instance] | None, attempt: int) -> Instance | None:
-    """The machine of an attempt: by its tag, the newest of several; one without the tag belongs to the first."""
+    """The machine of an attempt: by its tag, the newest of several. One that is no job's own serves every attempt."""
     if machines is None:
         return None
-    own = [m for m in machines if (m.tags.get(ATTEMPT) or "1") == str(attempt)]
+    own = [m for m in machines if not m.ownership.job or (m.tags.get(ATTEMPT) or "1") == str(attempt)]
     oldest = datetime.min.replace(tzinfo=UTC)
     return max(own, key=lambda m: (m.state is not InstanceState.TERMINATED, m.launched_at or oldest), default=None)
 

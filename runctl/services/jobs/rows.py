@@ -26,7 +26,7 @@ from runctl.models.job import Job, main_metric
 from runctl.models.record import Spec
 from runctl.services.jobs import reach
 from runctl.services.jobs.follow import read_curves
-from runctl.services.jobs.look import look, row_of
+from runctl.services.jobs.look import host_of, look, row_of
 from runctl.services.jobs.providers.local import LocalProvider
 from runctl.services.jobs.record import JobRecord, job_ids
 from runctl.services.jobs.seen import Machine, Outcome
@@ -44,8 +44,8 @@ _VERSION = 1
 class Machines(Protocol):
     """What is asked of EC2."""
 
-    def __call__(self, region: str) -> Iterable[tuple[Instance, ...]]:
-        """Machines with a job's tag in a region."""
+    def __call__(self, region: str, job: str = "", ids: Sequence[str] = ()) -> Iterable[tuple[Instance, ...]]:
+        """Machines with a job's tag in a region, or these."""
         ...
 
 
@@ -181,15 +181,22 @@ class Rows:
             return ()
         if self._machines is None:
             return None
-        regions = sorted({str(self._specs[j].get("region")) for j in due if self._specs.get(j, {}).get("region")})
+        known = [self._specs[j] for j in due if self._specs.get(j, {}).get("region")]
+        guests: dict[str, set[str]] = {}
+        for spec in known:
+            guests.setdefault(str(spec["region"]), set()).update({on} if (on := host_of(spec)) else ())
         try:
-            return [m for region in regions for page in self._machines(region) for m in page]
+            found = [m for region in sorted(guests) for page in self._machines(region) for m in page]
+            for region, ids in guests.items():
+                found += [m for page in (self._machines(region, ids=sorted(ids)) if ids else ()) for m in page]
+            return found
         except CloudError:
             return None
 
     def _row(self, provider: str, store: Store, job: str, machines: Sequence[Instance] | None) -> Job:
         record = JobRecord(store, job, self._clock)
-        own = None if machines is None else [m for m in machines if m.ownership.job == job]
+        host = host_of(self._specs.get(job, {}))
+        own = None if machines is None else [m for m in machines if m.id == host or m.ownership.job == job]
         local = None
         if provider == "local":
             with suppress(RunctlError):

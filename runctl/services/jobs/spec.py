@@ -57,6 +57,7 @@ class Resources(_Model):
     zones: tuple[str, ...] = ()
     max_usd_per_hour: Usd | None = None
     profile: str = ""
+    on: Annotated[str, Field(pattern=r"^(i-[0-9a-f]{8,17})?$")] = ""
     nodes: Literal[1] = 1
 
 
@@ -200,7 +201,7 @@ class Job(_Model):
             },
             "resources": self.resources.model_dump(mode="json"),
             "nodes": [{"rank": 0}],
-            "at_end": self.at_end,
+            "at_end": "keep" if self.resources.on else self.at_end,
         }
 
 

@@ -15,6 +15,7 @@ from runctl.services.verbs.row import Row
 
 MODULES = (
     "extend",
+    "job_start",
     "machines",
     "probe",
     "storage",

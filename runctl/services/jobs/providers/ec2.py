@@ -18,6 +18,7 @@ from runctl.models.plan import Outcome, Rule, Verb
 from runctl.models.record import Launch, Rate, Spec
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend
+from runctl.services.jobs.look import host_of
 from runctl.services.jobs.providers import Intent, Started
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.seen import Machine
@@ -25,6 +26,7 @@ from runctl.services.jobs.stores import ConflictError
 from runctl.services.launch.attempts import Launcher
 from runctl.services.launch.offer import make_offer
 from runctl.services.launch.quarantine import Quarantine
+from runctl.services.remote import why_unreachable
 
 #: A job's own machine may be ended young: its work is over and saved, which the record proves.
 _OVERRIDES = frozenset({Rule.YOUNGER_THAN, Rule.RUNNING_JOB, Rule.UNSAVED_CHECKPOINT})
@@ -50,8 +52,10 @@ class Ec2Reader:
         region = spec.get("region")
         if not region:
             return ()
+        host = host_of(spec)
         try:
-            return [m for page in self.backend.list_job_machines(region, spec["id"]) for m in page]
+            pages = self.backend.list_job_machines(region, spec["id"], (host,) if host else ())
+            return [m for page in pages for m in page]
         except CloudError:
             return None
 
@@ -96,6 +100,8 @@ class Ec2Provider(Ec2Reader):
 
     def intend(self, spec: Spec, attempt: int, ttl_at: float | None) -> Intent:
         """The candidates with their prices, and what speaks against them."""
+        if host_of(spec):
+            return self._intend_on(spec)
         offer = self._offer(spec, attempt, ttl_at)
         places = offer.open_candidates
         return Intent(
@@ -105,6 +111,41 @@ class Ec2Provider(Ec2Reader):
             refusals=tuple(f"{r.rule}: {r.reason}" for r in offer.refusals),
             how="by user data on a machine of its own, which ends with the job",
         )
+
+    def _intend_on(self, spec: Spec) -> Intent:
+        """A machine that runs already: whether its supervisor can be started there, and why so."""
+        host, machine = host_of(spec), self._host(spec)
+        if machine is None:
+            return Intent(refusals=(f"{host}: no such machine in {spec.get('region')}",))
+        ask = self._door.ground.cloud.ask
+        why = why_unreachable(ask, machine.region, machine.id, has_profile=bool(machine.profile_arn))
+        (item,) = self._door.draft_on(Verb.RUN, [machine], {"script": ""}).items
+        refusals = [f"{r.rule}: {r.reason}" for r in self._door.refused(item, frozenset())]
+        rate = machine.rate
+        return Intent(
+            rates=()
+            if rate is None
+            else ({"type": machine.type, "az": None, "market": str(machine.market), "usd_per_hour": rate.usd},),
+            refusals=tuple(refusals + ([f"{host}: {why}"] if why else [])),
+            how=f"by Systems Manager on {host}, which has a profile and is online; it stays when the job is over",
+        )
+
+    def _host(self, spec: Spec) -> Instance | None:
+        found = self.machines(spec)
+        if found is None:
+            raise RunctlError(f"{host_of(spec)}: EC2 cannot be asked for it")
+        return next(iter(found), None)
+
+    def _start_on(self, job: JobRecord, spec: Spec, attempt: int) -> Started:
+        machine = self._host(spec)
+        if machine is None:
+            return Started(problem="request", message=f"{host_of(spec)}: no such machine", exit_code=1)
+        script = self.script(job.job, attempt, power_off=False)
+        plan = self._door.apply(self._door.draft_on(Verb.RUN, [machine], {"script": script}))
+        result = next(iter(plan.results.values()))
+        if result.outcome is Outcome.DONE:
+            return Started(machine=machine.id)
+        return Started(problem=str(result.rule or "request"), message=result.reason, exit_code=result.exit_class or 1)
 
     def _offer(self, spec: Spec, attempt: int, ttl_at: float | None) -> Offer:
         request = self._request(spec, attempt, ttl_at)
@@ -150,6 +191,8 @@ class Ec2Provider(Ec2Reader):
     def start(self, job: JobRecord, spec: Spec, launch: Launch) -> Started:
         """Launch, trying one place after the other; the same request sent twice brings one machine."""
         upload_agent(job)
+        if host_of(spec):
+            return self._start_on(job, spec, launch["attempt"])
         offer = self._offer(spec, launch["attempt"], launch.get("ttl_at"))
         tries: list[Mapping[str, Any]] = []
         launcher = Launcher(self._door.ground, self._quarantine, tell=lambda a: tries.append(_try(a)))
