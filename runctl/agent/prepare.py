@@ -152,6 +152,11 @@ def dependency_steps(folder: str, command: list[str], venv: str) -> list[Step]:
     return []
 
 
+def image_programs() -> str:
+    """The directory of the image's own Python environment, which is on no PATH; empty where there is none."""
+    return next((os.path.dirname(p) for p in _IMAGES if os.access(p, os.X_OK)), "")
+
+
 def _inline(folder: str, command: list[str]) -> list[str]:
     """Requirements of the PEP 723 block of the first script that the command names."""
     script = next((a for a in command if a.endswith(".py") and os.path.isfile(os.path.join(folder, a))), None)

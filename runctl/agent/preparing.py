@@ -99,9 +99,13 @@ class Preparation:
     def environment(self, secrets: dict[str, str]) -> dict[str, str]:
         """What the command sees: the machine's, the spec's, the secrets, and the contract's variables."""
         places, out = self.parts.places, dict(os.environ)
-        if os.path.isdir(places.venv):
-            out["VIRTUAL_ENV"] = places.venv
-            out["PATH"] = os.path.join(places.venv, "bin") + os.pathsep + out.get("PATH", os.defpath)
+        own = os.path.join(places.venv, "bin")
+        first = "" if self.parts.options.local else prepare.image_programs()
+        if os.path.isdir(own):
+            out["VIRTUAL_ENV"], first = places.venv, own
+        if first:
+            out["PATH"] = first + os.pathsep + out.get("PATH", os.defpath)
+        out.setdefault("HOME", os.path.expanduser("~"))  # a unit of systemd has none
         out.update({"PYTHONUNBUFFERED": "1"}, **(self.parts.spec.get("env") or {}), **secrets)
         out.update(
             RUNCTL_JOB=self._job,

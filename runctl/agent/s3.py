@@ -15,6 +15,8 @@ import re
 import threading
 import time
 import xml.etree.ElementTree as Xml
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import quote, urlencode
@@ -25,6 +27,8 @@ from runctl.agent.store import ConflictError, DeniedError, Found, MissingError, 
 #: Files above this go up in parts of at least that size; S3 allows 10,000 parts of 5 MiB to 5 GiB.
 PART = 16 << 20
 _MOST_PARTS = 10_000
+#: Parts under way at once: one stream of S3 is slower than the network of a training machine.
+_AT_ONCE = 4
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _SKEWED = ("RequestTimeTooSkewed", "RequestExpired")
 _STALE = ("ExpiredToken", "InvalidAccessKeyId", "TokenRefreshRequired", "InvalidToken")
@@ -231,11 +235,22 @@ class S3Store:
             yield block
 
     def _parts(self, key: str, identifier: str, blocks: Iterator[bytes], moved: Callable[[int], None]) -> None:
-        done = []
-        for number, block in enumerate(blocks, 1):
-            answer = self._ask("PUT", key, {"partNumber": str(number), "uploadId": identifier}, body=block)
-            done.append((number, answer.headers.get("etag", "")))
-            moved(len(block))
+        done: list[tuple[int, str]] = []
+        under_way: deque[tuple[int, int, Future[Answer]]] = deque()
+
+        def finish_first() -> None:
+            number, size, answer = under_way.popleft()
+            done.append((number, answer.result().headers.get("etag", "")))
+            moved(size)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for number, block in enumerate(blocks, 1):
+                query = {"partNumber": str(number), "uploadId": identifier}
+                under_way.append((number, len(block), pool.submit(self._ask, "PUT", key, query, None, block)))
+                if len(under_way) >= _AT_ONCE:
+                    finish_first()
+            while under_way:
+                finish_first()
         listing = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{e}</ETag></Part>" for n, e in done)
         body = f"<CompleteMultipartUpload>{listing}</CompleteMultipartUpload>".encode()
         answer = self._ask("POST", key, {"uploadId": identifier}, body=body)
