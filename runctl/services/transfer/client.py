@@ -129,6 +129,11 @@ class S3Client:
         self._tls: ssl.SSLContext | None = None
         self.retries = 0
 
+    @property
+    def guarded(self) -> bool:
+        """Whether TLS notices a byte that changes on its way."""
+        return self.site.endpoint is None or self.site.endpoint[0] == "https"
+
     def region_of(self, bucket: str) -> str:
         """The region a bucket is asked in: the site's until an answer said otherwise."""
         return self._regions.get(bucket, self.site.region)
