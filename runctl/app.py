@@ -21,7 +21,7 @@ from runctl.keymap import build_keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
-from runctl.screens.global_actions import GlobalActions
+from runctl.screens.budget_watch import BudgetWatching
 from runctl.screens.pace import Pace
 from runctl.screens.view import is_signed_out
 from runctl.session import Connect, OpenBoard, Session
@@ -38,7 +38,7 @@ _SCREENS = {
 }
 
 
-class RunctlApp(GlobalActions):
+class RunctlApp(BudgetWatching):
     """The dashboard.
 
     Args:

@@ -14,6 +14,7 @@ from runctl.models.instance import Instance
 from runctl.models.snapshot import ErrorRecord, Source
 from runctl.store.fields import Context, json_value
 from runctl.store.select import PanelStatus, Summary, budgets, jobs, panel_status, rows_of, summary
+from runctl.store.waste import find_waste, total_waste
 
 SCHEMA_VERSION = 1
 OK, PARTIAL, ERROR, SKIPPED = "ok", "partial", "error", "skipped"
@@ -111,7 +112,19 @@ def summary_of(fleet: Fleet) -> dict[str, Any]:
         "storage_usd_per_month": total.storage_usd_per_month if disks else None,
         "storage_unpriced": total.storage_unpriced if disks else None,
         **_spent_json(total, whole=machines and disks),
+        **_waste_json(fleet, known=machines and disks),
         "alerts": list(total.alerts),
+    }
+
+
+def _waste_json(fleet: Fleet, *, known: bool) -> dict[str, Any]:
+    """What is wasted; only where machines and disks were asked can anything be known to be."""
+    total = total_waste(find_waste(fleet.context))
+    return {
+        "waste_usd_per_month": total.usd_per_month if known else None,
+        "waste_unpriced": total.unpriced if known else None,
+        "wasted_usd": total.wasted_usd if known else None,
+        "wasted_unknown": total.wasted_unknown if known else None,
     }
 
 

@@ -102,6 +102,13 @@ def _summary() -> dict[str, Any]:
             "storage_usd_per_month": _MONEY,
             "storage_unpriced": _COUNT,
             **_spent(),
+            "waste_usd_per_month": {**_MONEY, "description": "what is paid for and not used costs, if nothing changes"},
+            "waste_unpriced": {**_COUNT, "description": "how many wasted things have no price"},
+            "wasted_usd": {
+                **_MONEY,
+                "description": "what that has cost so far, where it is known since when",
+            },
+            "wasted_unknown": {**_COUNT, "description": "of how many that is not known"},
             "alerts": {"type": "array", "items": {"type": "string"}},
         }
     )

@@ -15,6 +15,7 @@ from runctl.demo.cloud import DemoCloud
 from runctl.models.instance import Market
 from runctl.models.snapshot import Snapshot
 from runctl.models.spent import BurnPoint, Spent, Window, day_start, month_start
+from runctl.screens.budget_watch import Marks
 from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, spot_saving
 from runctl.services.aws.backend import open_backend
 from runctl.store.budget import BudgetLine
@@ -28,14 +29,14 @@ from tests.screens.fleet import NOW, machine, price
 DAY = timedelta(days=1)
 
 
-def history(since_h: float = 12.0, gap: range = range(0)) -> Spent:
+def history(since_h: float = 12.0, gap: range = range(0), today: float = 60.0) -> Spent:
     points = tuple(
         BurnPoint(NOW - DAY + n * timedelta(minutes=15), *((None,) * 3 if n in gap else (10.0, 4.0, 1.0)))
         for n in range(96)
     )
     since = NOW - timedelta(hours=since_h)
-    today, month = Window(day_start(NOW), NOW, 60.0), Window(month_start(NOW), NOW, 400.0, watched=True)
-    return Spent(NOW, since, today, month, day=points)
+    spent, month = Window(day_start(NOW), NOW, today), Window(month_start(NOW), NOW, 400.0, watched=True)
+    return Spent(NOW, since, spent, month, day=points)
 
 
 def drawn(spent: Spent | None, *, ascii_only: bool = True) -> list[str]:
@@ -143,3 +144,23 @@ async def test_a_dashboard_with_default_settings_makes_no_paid_call(cloud: DemoC
         await driver.until(lambda: "DescribeSpotPriceHistory" in {o for _, o, _ in cloud.calls()}, "spot prices")
     assert not cloud.paid_calls()
     assert not cloud.mutating_calls()
+
+
+def test_each_mark_is_said_once_and_a_new_day_begins_anew() -> None:
+    marks, line = Marks(), BudgetLine("day", "", 100.0, 60.0)
+    assert marks.risen([line]) == [], "what was passed before is among the alerts already"
+    assert marks.risen([replace(line, spent_usd=70.0)]) == []
+    assert [b.mark for b in marks.risen([replace(line, spent_usd=85.0)])] == [80]
+    assert [b.mark for b in marks.risen([replace(line, spent_usd=120.0)])] == [100]
+    assert marks.risen([replace(line, spent_usd=130.0)]) == []
+    assert marks.risen([replace(line, spent_usd=0.0)]) == []
+    assert [b.mark for b in marks.risen([replace(line, spent_usd=55.0)])] == [50]
+
+
+async def test_a_budget_that_passes_a_mark_is_said_on_screen() -> None:
+    settings = Settings(budgets=BudgetSettings(day_usd=100.0))
+    async with running(settings=settings) as driver:
+        await driver.until(lambda: driver.app.snapshot.spent is not None, "the ledger")
+        driver.app.snapshot = replace(driver.app.snapshot, spent=history())
+        driver.app.snapshot = replace(driver.app.snapshot, spent=history(today=85.0))
+        await driver.until(lambda: any("budget day: $85.00 of $100 (85 %)" in n for n in driver.notices()), "a word")
