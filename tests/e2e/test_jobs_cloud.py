@@ -170,6 +170,7 @@ def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> No
     assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
 
 
+@also
 def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> None:
     """Scenario E."""
     job = lab.started()
@@ -185,6 +186,7 @@ def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> No
     assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
 
 
+@also
 def test_full_zones_a_quota_and_a_denial_are_three_messages(lab: Lab) -> None:
     """Scenario F."""
     with lab.cloud.faults.active("capacity"):
@@ -240,6 +242,7 @@ def test_a_secret_is_in_no_object_no_journal_and_no_answer(lab: Lab, tmp_path: P
     assert not [n for n, b in enumerate([*bodies, *files, tags, shown]) if value.encode() in b]
 
 
+@also
 def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> None:
     """By Systems Manager, where the machine has a profile and is online; the reason is shown where not."""
     lab.cloud.set_timings(pending=0.5, agent_online=0.5)

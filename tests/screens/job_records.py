@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from runctl.models import record
 from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.record import Event, Launch, LogChunk, Spec
+from runctl.services.jobs.look import Look
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.rows import Memory, Rows
 from runctl.services.jobs.seen import Machine
@@ -209,6 +210,10 @@ class FleetWatcher:
 
     def here(self, job: str, attempt: int) -> Machine | None:
         return _nobody(job, attempt)
+
+    def evidence(self, found: Look) -> Mapping[str, Any]:
+        del found
+        return {}
 
 
 def _nobody(_job: str, _attempt: int) -> Machine | None:

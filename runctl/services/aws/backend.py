@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runctl import paths
@@ -117,9 +118,11 @@ class AwsBackend:
             yield ()
             return
         if self._rows is None:
+            from runctl.services.jobs.evidence import find_evidence
             from runctl.services.jobs.rows import open_rows
 
-            self._rows = open_rows(self.session.settings, self.session.profile, self.list_job_machines)
+            more = partial(find_evidence, self)
+            self._rows = open_rows(self.session.settings, self.session.profile, self.list_job_machines, more)
         yield self._rows.list()
 
     def list_prefix(self, bucket: str, prefix: str) -> Iterator[tuple[S3Entry, ...]]:

@@ -80,7 +80,6 @@ def look(
     spec: Spec | None = None,
     local: Machine | None = None,
     last_known: str = "",
-    evidence: Mapping[str, Any] | None = None,
 ) -> Look:
     """Read what decides and judge it: lease, control, and of the newest attempt launch, heartbeat, exit, notice.
 
@@ -90,7 +89,6 @@ def look(
         spec: the specification, when it is known already; it never changes.
         local: see `seen_machine`.
         last_known: outcome at the last look.
-        evidence: more fields of `Seen` that somebody went to find.
     """
     at = record.clock.now()
     try:
@@ -101,7 +99,6 @@ def look(
         machine = max(machines, key=lambda m: m.launched_at or at, default=None)
         blind = Seen(readable=False, machine=Machine(str(machine.state) if machine else None), last_known=last_known)
         return Look(record.job, spec or {}, blind, judge(blind), machine, at)
-    seen = replace(seen, **(evidence or {}))
     return Look(record.job, spec, seen, judge(seen), machine, at)
 
 
@@ -252,6 +249,14 @@ def _text(value: object) -> str | None:
 
 def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def with_evidence(found: Look, evidence: Mapping[str, Any]) -> Look:
+    """The look, judged again with what else was found out."""
+    if not evidence:
+        return found
+    seen = replace(found.seen, **evidence)
+    return replace(found, seen=seen, verdict=judge(seen))
 
 
 def with_checkpoint(found: Look, index: Mapping[str, Any]) -> Look:

@@ -26,7 +26,7 @@ from runctl.models.job import Job, main_metric
 from runctl.models.record import Spec
 from runctl.services.jobs import reach
 from runctl.services.jobs.follow import read_curves
-from runctl.services.jobs.look import host_of, look, row_of
+from runctl.services.jobs.look import Look, host_of, look, row_of, with_evidence
 from runctl.services.jobs.providers.local import LocalProvider
 from runctl.services.jobs.record import JobRecord, job_ids
 from runctl.services.jobs.seen import Machine, Outcome
@@ -118,6 +118,7 @@ class Rows:
         here: what is known of an attempt's process on this computer: (job, attempt) -> evidence.
         memory: rows that are over.
         clock: the time.
+        evidence: what else can be learnt of a doubtful job; None where nobody is asked.
     """
 
     def __init__(
@@ -128,9 +129,10 @@ class Rows:
         here: Callable[[str, int], Machine | None],
         memory: Memory,
         clock: Clock,
+        evidence: Callable[[Look], Mapping[str, Any]] | None = None,
     ) -> None:
         self._stores, self._machines, self._here = stores, machines, here
-        self._memory, self._clock = memory, clock
+        self._memory, self._clock, self._evidence = memory, clock, evidence
         self._specs: dict[str, Spec] = {}
         self._last: dict[str, str] = {}
 
@@ -203,6 +205,8 @@ class Rows:
                 local = self._here(job, int(record.lease()[0].get("fence") or 1))
             local = local or Machine("none", local=True)
         seen = look(record, own, spec=self._specs.get(job, {}), local=local, last_known=self._last.get(job, ""))
+        if self._evidence is not None and seen.seen.readable and provider != "local":
+            seen = with_evidence(seen, self._evidence(seen))
         if seen.verdict.outcome is not Outcome.UNKNOWN:
             self._last[job] = seen.verdict.outcome.value
         return _with_trend(record, row_of(seen))
@@ -220,13 +224,19 @@ def _with_trend(record: JobRecord, row: Job) -> Job:
     return replace(row, trend=tuple(p.value for p in series[name][-TREND:]), trend_of=name) if name else row
 
 
-def open_rows(settings: Settings, profile: str, machines: Machines) -> Rows:
+def open_rows(
+    settings: Settings,
+    profile: str,
+    machines: Machines,
+    evidence: Callable[[Look], Mapping[str, Any]] | None = None,
+) -> Rows:
     """Rows of every place that the settings name.
 
     Args:
         settings: bucket, timeouts.
         profile: the AWS profile in use, "" for the environment's credentials.
         machines: asks EC2 for machines of jobs in a region.
+        evidence: asks more where a verdict is in doubt.
 
     Raises:
         ConfigurationError: an endpoint that is no URL.
@@ -234,7 +244,7 @@ def open_rows(settings: Settings, profile: str, machines: Machines) -> Rows:
     stores, _ = reach.open_stores(settings, profile=profile or None)
     local = LocalProvider(reach.local_root(), reach.local_work())
     memory = Memory(paths.cache_dir() / "jobs.sqlite3")
-    return Rows(stores, machines=machines, here=local.here, memory=memory, clock=SystemClock())
+    return Rows(stores, machines=machines, here=local.here, memory=memory, clock=SystemClock(), evidence=evidence)
 
 
 def _settled(row: Job) -> bool:

@@ -112,13 +112,16 @@ class Jobs:
         provider = self.watchers.get(found.provider)
         lease, _ = found.record.lease()
         attempt = int(lease.get("fence") or 1)
-        return look.look(
+        if provider is None:
+            return look.look(found.record, None, spec=found.spec, last_known=last_known)
+        seen = look.look(
             found.record,
-            provider.machines(found.spec) if provider is not None else None,
+            provider.machines(found.spec),
             spec=found.spec,
-            local=provider.here(found.record.job, attempt) if provider is not None else None,
+            local=provider.here(found.record.job, attempt),
             last_known=last_known,
         )
+        return look.with_evidence(seen, provider.evidence(seen))
 
     # --- what a person asks for ---
 

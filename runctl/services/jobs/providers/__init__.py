@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from runctl.models.instance import Instance
 from runctl.models.record import Launch, Rate, Spec
+from runctl.services.jobs.look import Look
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.seen import Machine
 
@@ -64,6 +65,10 @@ class Watcher(Protocol):
 
     def here(self, job: str, attempt: int) -> Machine | None:
         """For a provider without machines of EC2: what is known of the attempt's process."""
+        ...
+
+    def evidence(self, found: Look) -> Mapping[str, Any]:
+        """What else can be learnt where a verdict is in doubt: more fields of `Seen`; asks only, {} for nothing."""
         ...
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runctl.agent import bootstrap, bundle
-from runctl.errors import CloudError, InputError, RunctlError
+from runctl.errors import CloudError, CredentialsError, InputError, RunctlError
 from runctl.models import record
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.launch import Attempt, Candidate, LaunchRequest, LaunchResult, MarketChoice, Offer
@@ -18,7 +18,8 @@ from runctl.models.plan import Outcome, Rule, Verb
 from runctl.models.record import Launch, Rate, Spec
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend
-from runctl.services.jobs.look import host_of
+from runctl.services.jobs.evidence import find_evidence
+from runctl.services.jobs.look import Look, host_of
 from runctl.services.jobs.providers import Intent, Started
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.seen import Machine
@@ -63,6 +64,13 @@ class Ec2Reader:
         """EC2 is asked instead."""
         del job, attempt
         return None
+
+    def evidence(self, found: Look) -> Mapping[str, Any]:
+        """Status checks and agent of a silent machine; spot request and CloudTrail of one that is gone."""
+        try:
+            return find_evidence(self.backend, found)
+        except CredentialsError:
+            return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runctl.agent import bootstrap, bundle
 from runctl.errors import RunctlError
 from runctl.models import record
 from runctl.models.instance import Instance
 from runctl.models.record import Launch, Spec
+from runctl.services.jobs.look import Look
 from runctl.services.jobs.providers import Intent, Started
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.seen import Machine
@@ -82,6 +84,11 @@ class LocalProvider:
     def here(self, job: str, attempt: int) -> Machine | None:
         """Whether the supervisor's process is there."""
         return Machine("running" if self._process(job, attempt) is not None else "none", local=True)
+
+    def evidence(self, found: Look) -> Mapping[str, Any]:
+        """Nothing beside the process itself."""
+        del found
+        return {}
 
     def end(self, job: JobRecord, attempt: int, machine: Instance | None, *, at_end: str) -> str:
         """End a supervisor that has nothing left to do."""
