@@ -13,7 +13,7 @@ from runctl.models.job import Job
 from runctl.models.record import Checkpoint, Spec, State, newest_complete
 from runctl.models.tags import ATTEMPT
 from runctl.services.jobs.record import JobRecord
-from runctl.services.jobs.seen import Machine, Outcome, Seen, Verdict
+from runctl.services.jobs.seen import Action, Machine, Outcome, Seen, Verdict
 from runctl.services.jobs.verdict import judge
 
 #: From the notice to the end EC2 gives two minutes; ten seconds of them are spent noticing (EC2 User Guide, "Spot
@@ -99,7 +99,23 @@ def look(
         machine = max(machines, key=lambda m: m.launched_at or at, default=None)
         blind = Seen(readable=False, machine=Machine(str(machine.state) if machine else None), last_known=last_known)
         return Look(record.job, spec or {}, blind, judge(blind), machine, at)
-    return Look(record.job, spec, seen, judge(seen), machine, at)
+    return Look(record.job, spec, seen, _judged(spec, seen), machine, at)
+
+
+def _judged(spec: Spec, seen: Seen) -> Verdict:
+    """The verdict; an interruption that may not be followed by another attempt is the end."""
+    verdict, rule = judge(seen), spec.get("retry") or {}
+    if verdict.outcome is not Outcome.INTERRUPTED:
+        return verdict
+    most = int(rule.get("max_attempts") or 3)
+    if rule.get("on_interruption") is False:
+        why = "the job does not want another attempt"
+    elif seen.attempt >= most:
+        why = f"all {most} attempts are used"
+    else:
+        return verdict
+    reason = f"interrupted: {verdict.reason}; {why}"
+    return replace(verdict, outcome=Outcome.FAILED, knowledge="ended", reason=reason, action=Action.NONE)
 
 
 def _seen(
@@ -256,7 +272,7 @@ def with_evidence(found: Look, evidence: Mapping[str, Any]) -> Look:
     if not evidence:
         return found
     seen = replace(found.seen, **evidence)
-    return replace(found, seen=seen, verdict=judge(seen))
+    return replace(found, seen=seen, verdict=_judged(found.spec, seen))
 
 
 def with_checkpoint(found: Look, index: Mapping[str, Any]) -> Look:

@@ -246,6 +246,10 @@ def _beating(seen: Seen) -> Verdict | None:
     outcome = Outcome.__members__.get(phase, Outcome.RUNNING)
     problems = "; ".join(str(p.get("message") or p.get("what")) for p in state.get("problems") or ())
     reason = str(state.get("detail") or "") if outcome is not Outcome.RUNNING else problems
+    resumed = state.get("resume") or {}
+    if resumed.get("verified") is False:
+        unproven = f"resume not verified: it began at step {resumed.get('first_step')}, not after {resumed.get('step')}"
+        reason = f"{unproven}; {reason}" if reason else unproven
     at, progress = state.get("at"), state.get("progress_at")
     if outcome is Outcome.RUNNING and at is not None and progress is not None and at - progress > STALLED_AFTER_S:
         stalled = f"stalled: no progress for {format_duration(at - progress)}"
