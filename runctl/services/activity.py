@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from runctl.format import format_duration
 from runctl.models.instance import Activity, ActivityState, Instance
+from runctl.models.probe import Probe
 
 #: How long every signal must say idle, how long a new machine is given, how old the newest reading may be.
 WINDOW = timedelta(minutes=30)
@@ -169,7 +170,8 @@ class Watch:
 
     def judge(self, machine: Instance, now: datetime) -> Activity:
         """What a machine is doing; unknown where nothing was read."""
-        return judge(machine, tuple(self._readings.get((machine.region, machine.id), ())), now)
+        readings = self._readings.get((machine.region, machine.id))
+        return judge(machine, tuple(readings), now) if readings else Activity()
 
 
 #: A job whose step moved within this long of its heartbeat makes progress.
@@ -194,6 +196,20 @@ def readings_of(heartbeat: Mapping[str, object]) -> tuple[Reading, ...]:
     elif progress is not None and at - progress <= _PROGRESS.total_seconds():
         found.append(Reading(moment, Signal.JOB, 1.0, "heartbeat"))
     return tuple(found)
+
+
+def readings_of_probe(probe: Probe) -> tuple[Reading, ...]:
+    """The readings in one answer of a machine; what it could not say is not read."""
+    at, found = probe.taken_at, dict[Signal, float | None]()
+    found[Signal.CPU] = probe.cpu_percent
+    if probe.gpus:
+        used, watts = [g.utilization_percent for g in probe.gpus], [g.power_w for g in probe.gpus]
+        found[Signal.GPU] = max((u for u in used if u is not None), default=None) if None not in used else None
+        found[Signal.GPU_WATTS] = max((w for w in watts if w is not None), default=None) if None not in watts else None
+        found[Signal.GPU_PROCESSES] = None if probe.gpu_processes is None else float(len(probe.gpu_processes))
+    if probe.sessions is not None:
+        found[Signal.LOGINS] = float(len(probe.sessions))
+    return tuple(Reading(at, signal, value, "probe") for signal, value in found.items() if value is not None)
 
 
 def _load_readings(load: Mapping[str, object], at: datetime) -> Iterator[Reading]:

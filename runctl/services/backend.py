@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -67,6 +67,12 @@ class Backend(Protocol):
 
     def fetch_hardware(self, region: str, types: tuple[str, ...]) -> dict[str, Hardware]:
         """DescribeInstanceTypes for types the price book does not know."""
+        ...
+
+    def fetch_cpu(
+        self, region: str, ids: tuple[str, ...], since: datetime, until: datetime
+    ) -> Mapping[str, tuple[tuple[datetime, float], ...]]:
+        """CPU in percent of some machines, (time, figure), oldest first; a paid call."""
         ...
 
     def fetch_billed(self, now: datetime) -> Billed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runctl.models.instance import ActivityState, Hardware, InstanceState
-from runctl.services.activity import FRESH, GRACE, WINDOW, Reading, Signal, Watch, judge, readings_of
-from tests.screens.fleet import CPU, NOW, machine
+from runctl.clock import FrozenClock
+from runctl.events import PageArrived
+from runctl.models.instance import ActivityState, Hardware, Instance, InstanceState
+from runctl.models.probe import Gpu, Probe
+from runctl.models.snapshot import Source, SourceKey
+from runctl.services.activity import FRESH, GRACE, WINDOW, Reading, Signal, Watch, judge, readings_of, readings_of_probe
+from runctl.services.poll_activity import ActivityScout
+from tests.screens.fleet import CPU, NOW, FleetBackend, busy, machine
 
 IDLE = {
     Signal.GPU: 0.0,
@@ -145,3 +152,58 @@ def test_the_watch_keeps_what_can_still_decide() -> None:
         watch.add("us-east-1", GPU_BOX.id, steady(Signal.CPU, 1.0, until=NOW - timedelta(hours=hours)))
     assert watch.judge(GPU_BOX, NOW).state is ActivityState.IDLE
     assert watch.judge(replace(GPU_BOX, region="eu-west-1"), NOW).state is ActivityState.UNKNOWN
+
+
+def test_a_probe_becomes_readings_and_what_it_could_not_say_does_not() -> None:
+    gpus = (Gpu(0, "a", "A10G", 0.0, power_w=60.0), Gpu(1, "b", "A10G", 91.0, power_w=None))
+    probe = Probe(NOW, cpu_percent=3.0, gpus=gpus, gpu_processes=(), sessions=None)
+    assert {(r.signal, r.value) for r in readings_of_probe(probe)} == {
+        (Signal.CPU, 3.0), (Signal.GPU, 91.0), (Signal.GPU_PROCESSES, 0.0),
+    }  # fmt: skip
+    assert readings_of_probe(Probe(NOW)) == ()
+
+
+class Meter(FleetBackend):
+    """CloudWatch with a quiet machine in it."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.asked = threading.Event()
+
+    def fetch_cpu(
+        self, region: str, ids: tuple[str, ...], since: datetime, until: datetime
+    ) -> dict[str, tuple[tuple[datetime, float], ...]]:
+        del region, since
+        points = tuple((until - timedelta(minutes=m), 1.0) for m in range(0, 60, 5))
+        self.asked.set()
+        return dict.fromkeys(ids, points)
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_cloudwatch_is_asked_only_where_that_is_allowed_and_alone_never_says_idle(paid: bool) -> None:
+    meter = Meter()
+    scout = ActivityScout(meter, FrozenClock(NOW), paid=paid)
+    page = PageArrived(1, SourceKey(Source.INSTANCES, "us-east-1"), 1, (GPU_BOX, CPU_BOX))
+    scout.fill(page)
+    assert meter.asked.wait(20 if paid else 0.2) is paid
+    if not paid:
+        return
+    for name in (GPU_BOX.id, CPU_BOX.id):
+        scout.add("us-east-1", name, steady(Signal.LOGINS, 0.0))
+    deadline = time.monotonic() + 20
+    while True:
+        filled = scout.fill(page)
+        assert isinstance(filled, PageArrived)
+        states = [i.activity.state for i in filled.items if isinstance(i, Instance)]
+        if states == [ActivityState.UNKNOWN, ActivityState.IDLE] or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    assert states == [ActivityState.UNKNOWN, ActivityState.IDLE], "nothing tells of the GPUs of the first"
+
+
+def test_what_a_listing_already_knows_of_a_machine_stays() -> None:
+    known = replace(GPU_BOX, activity=busy(80))
+    page = PageArrived(1, SourceKey(Source.INSTANCES, "us-east-1"), 1, (known,))
+    filled = ActivityScout(Meter(), FrozenClock(NOW)).fill(page)
+    assert isinstance(filled, PageArrived)
+    assert filled.items[0] is known

@@ -143,6 +143,21 @@ class AwsBackend:
         answer = self.session.call("ec2", "DescribeInstanceTypes", region, InstanceTypes=list(types))
         return {str(t.get("InstanceType")): parse.parse_hardware(t) for t in answer.get("InstanceTypes", ())}
 
+    def fetch_cpu(
+        self, region: str, ids: tuple[str, ...], since: datetime, until: datetime
+    ) -> dict[str, tuple[tuple[datetime, float], ...]]:
+        """CPU of some machines as CloudWatch keeps it.
+
+        Raises:
+            InputError: paid calls are not allowed.
+        """
+        from runctl.services.aws.cloudwatch import cpu_history
+        from runctl.services.aws.paid import count_paid
+
+        found = cpu_history(self.session, region, ids, since, until)
+        count_paid(paths.cache_dir(), until, 1)
+        return found
+
     def fetch_billed(self, now: datetime) -> Billed:
         """The bill of this month by service.
 
