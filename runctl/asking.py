@@ -20,11 +20,14 @@ from runctl.services.backend import Backend
 
 if TYPE_CHECKING:  # acting is imported when somebody acts
     from runctl.services.actions import Actions
+    from runctl.services.jobs.hands import JobsDoor
 
 T = TypeVar("T")
 Post = Callable[[Message], bool]
 #: Opens the door to acting for a backend, with references looked up in some regions.
 OpenDoor = Callable[[Backend, tuple[str, ...]], "Actions"]
+#: Opens the door to jobs and their records.
+OpenJobs = Callable[[Backend, tuple[str, ...]], "JobsDoor"]
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Asking:
     """
 
     regions: tuple[str, ...]
+    #: Given once the app is made; None where there is nothing of jobs but what the snapshot says.
+    open_jobs: OpenJobs | None = None
 
     @property
     def scope(self) -> int:
@@ -57,6 +62,7 @@ class Asking:
     def __init__(self, post: Post, open_door: OpenDoor | None) -> None:
         self._post, self._open_door = post, open_door
         self._backend: Backend | None = None
+        self._jobs: tuple[Backend, JobsDoor] | None = None
 
     def ask(
         self, question: Callable[[Backend], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
@@ -118,6 +124,23 @@ class Asking:
         if self._open_door is None:
             raise RunctlError("this dashboard only looks: nothing can be changed from it")
         return self._open_door(backend, self.regions)
+
+    def jobs(
+        self, question: Callable[[JobsDoor], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Asked:
+        """Ask about jobs, or have something done to one, off the UI's thread; see `Desk.jobs`."""
+        return self.ask(lambda backend: question(self._jobs_door(backend)), answered, failed)
+
+    def _jobs_door(self, backend: Backend) -> JobsDoor:
+        """One door for each backend: finding credentials again for every look would cost more than the look."""
+        kept = self._jobs
+        if kept is not None and kept[0] is backend:
+            return kept[1]
+        if self.open_jobs is None:
+            raise RunctlError("this dashboard reads no records of jobs")
+        door = self.open_jobs(backend, self.regions)
+        self._jobs = (backend, door)
+        return door
 
     def carry_out(
         self,

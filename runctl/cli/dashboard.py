@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from runctl.cli.headstart import headstart
 
 if TYPE_CHECKING:
+    from runctl.cli.invocation import Invocation
     from runctl.config import Settings
     from runctl.services.actions import Actions
     from runctl.services.backend import Backend
+    from runctl.services.jobs.hands import JobsDoor
     from runctl.services.transfer.board import Board
     from runctl.services.transfer.record import Record
 
@@ -43,6 +45,13 @@ def open_board(settings: Settings) -> Board:
         return settings.is_read_only(profile), record_for(settings, profile, SystemClock())
 
     return Board(partial(client_for, settings), options, rules)
+
+
+def _open_jobs(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> JobsDoor:
+    """Open the door to jobs; called in a thread when somebody opens one."""
+    from runctl.cli.jobs_connect import open_jobs_door
+
+    return open_jobs_door(call, backend, regions)
 
 
 def _stay(args: Namespace) -> tuple[object, int]:
@@ -82,7 +91,9 @@ def _stay(args: Namespace) -> tuple[object, int]:
             return door
 
         board = partial(open_board, call.settings)
+
         app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end,
                         open_door=open_door, open_board=board)  # fmt: skip
+        app.desk.open_jobs = partial(_open_jobs, call)
         wish = app.run()
         return wish, app.return_code or 0

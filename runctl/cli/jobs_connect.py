@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runctl import paths
 from runctl.cli.connect import NO_REGION_HINT, connect
 from runctl.cli.invocation import Invocation
+from runctl.config import Settings
 from runctl.errors import ConfigurationError, InputError
 from runctl.services.jobs import reach
 
 if TYPE_CHECKING:
     from runctl.services.aws.backend import AwsBackend
-    from runctl.services.jobs.providers import Watcher
+    from runctl.services.backend import Backend
+    from runctl.services.jobs.hands import JobsDoor
     from runctl.services.jobs.service import Found, Jobs
     from runctl.services.verbs.row import JobLookup
 
@@ -26,17 +26,10 @@ def open_jobs(call: Invocation) -> Jobs:
     Raises:
         ConfigurationError: an unknown profile, or an endpoint that is no URL.
     """
-    from runctl.clock import SystemClock
-    from runctl.services.jobs.providers.local import LocalProvider
-    from runctl.services.jobs.service import Jobs
+    from runctl.services.jobs.hands import looking_jobs
 
-    stores, doubts = reach.open_stores(call.settings)
-    watchers: dict[str, Watcher] = {"local": LocalProvider(reach.local_root(), reach.local_work())}
-    if "ec2" in stores:
-        from runctl.services.jobs.providers.ec2 import Ec2Reader
-
-        watchers["ec2"] = Ec2Reader(connect(call.settings))
-    return Jobs(stores, watchers, {}, SystemClock(), call.settings.owner or _user(), doubts)
+    backend = connect(call.settings) if call.settings.jobs.bucket is not None else None
+    return looking_jobs(call.settings, backend, our_name(call.settings))
 
 
 def with_hands(call: Invocation, jobs: Jobs, provider: str, region: str | None = None) -> Jobs:
@@ -53,40 +46,33 @@ def with_hands(call: Invocation, jobs: Jobs, provider: str, region: str | None =
         ConfigurationError: no region is known.
         CloudError: AWS does not say who we are.
     """
+    from runctl.services.jobs.hands import ec2_hands, local_hands
+
     if provider == "local":
-        return replace(jobs, providers={**jobs.providers, "local": jobs.watchers["local"]})  # type: ignore[dict-item]  # it does both
+        return local_hands(jobs)
     if call.settings.read_only:
         raise InputError("read-only: this changes AWS", allowed="looking, and --dry-run")
     if provider not in jobs.stores:
         raise ConfigurationError(
             f"jobs of {provider} cannot be reached", hint=jobs.doubts.get(provider, reach.NO_BUCKET)
         )
-    from runctl.services.aws.door import open_actions
-    from runctl.services.jobs.providers.ec2 import Bed, Ec2Provider
-    from runctl.services.jobs.stores import BucketStore
-    from runctl.services.launch.quarantine import Quarantine
-
-    store = jobs.stores[provider]
-    assert isinstance(store, BucketStore)  # noqa: S101  # open_stores makes no other
     backend = connect(call.settings)
-    where = region or region_of(call, backend)
-    door = open_actions(backend, call.settings, call.clock, (where,), jobs=jobs.lookup())
-    endpoint = reach.own_endpoint()
-    next(store.entries("runctl/"), None)  # the first answer tells the bucket's region
-    bed = Bed(
-        store.bucket,
-        store.client.region_of(store.bucket),
-        endpoint,
-        call.settings.jobs.instance_profile,
-        "fast" if reach.is_loopback(endpoint) else "normal",
-    )
-    hands = Ec2Provider(backend, door, Quarantine(paths.cache_dir() / "quarantine.json", jobs.clock), bed)
-    return replace(
-        jobs,
-        watchers={**jobs.watchers, provider: hands},
-        providers={**jobs.providers, provider: hands},
-        owner=door.ground.actor.owner,
-    )
+    return ec2_hands(jobs, backend, call.settings, call.clock, region or region_of(call, backend))
+
+
+def open_jobs_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> JobsDoor:
+    """The dashboard's door to jobs, over the session that it has.
+
+    Raises:
+        ConfigurationError: an unknown profile, or an endpoint that is no URL.
+    """
+    from runctl.services.aws.backend import AwsBackend as Connected
+    from runctl.services.jobs.hands import JobsDoor, looking_jobs
+
+    session = backend if isinstance(backend, Connected) else None
+    profile = (session.profile or None) if session else None
+    jobs = looking_jobs(call.settings, session, our_name(call.settings), profile)
+    return JobsDoor(jobs, call.settings, call.clock, session, regions)
 
 
 def hands_for(call: Invocation, jobs: Jobs, found: Found) -> Jobs:
@@ -121,7 +107,10 @@ def region_of(call: Invocation, backend: AwsBackend) -> str:
     return chosen
 
 
-def _user() -> str:
+def our_name(settings: Settings) -> str:
+    """Whose jobs ours are: as the settings have it, else the user's name here."""
+    if settings.owner:
+        return settings.owner
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no name for this user id

@@ -17,7 +17,7 @@ class Scope(StrEnum):
     S3 = "S3"
     VOLUMES = "Volumes"
     COST = "Cost"
-    LOG = "Logs"
+    JOB = "An opened job"
     VIEWER = "Reading"
     FILTER = "Filter line"
     DIALOG = "Dialogs"
@@ -31,7 +31,7 @@ _NOUNS = (Scope.INSTANCES, Scope.JOBS, Scope.S3, Scope.VOLUMES, Scope.COST)
 
 HEARD_TOGETHER: tuple[frozenset[Scope], ...] = (
     *(frozenset({Scope.GLOBAL, Scope.LIST, Scope.TABLE, noun}) for noun in _NOUNS),
-    frozenset({Scope.GLOBAL, Scope.LOG}),
+    frozenset({Scope.JOB}),
     frozenset({Scope.VIEWER}),
     frozenset({Scope.FILTER}),
     frozenset({Scope.DIALOG}),

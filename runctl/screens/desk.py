@@ -16,6 +16,7 @@ from runctl.terminal.system import Terminal
 
 if TYPE_CHECKING:
     from runctl.services.actions import Actions
+    from runctl.services.jobs.hands import JobsDoor
 
 T = TypeVar("T")
 
@@ -151,6 +152,12 @@ class Desk(Protocol):
         self, question: Callable[[Actions], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
     ) -> Question:
         """Draft a change: `question` gets the door to acting in a thread of its own, and only looks and judges."""
+        ...
+
+    def jobs(
+        self, question: Callable[[JobsDoor], T], answered: Callable[[T], None], failed: Callable[[RunctlError], None]
+    ) -> Question:
+        """Ask about jobs and their records, or have something done to one: `question` runs in a thread of its own."""
         ...
 
     def carry_out(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from runctl.format import clean_text, format_count, format_time
-from runctl.keymap import Scope
+from runctl.keymap import Scope, bindings_for
 from runctl.models.job import Job
 from runctl.models.snapshot import Health, Source
 from runctl.screens.base import FleetScreen
@@ -156,6 +159,31 @@ class JobsScreen(FleetScreen[Job]):
 
     NOUN = JOBS
     SCOPE = Scope.JOBS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.JOBS)]
+
+    def open_row(self, row: Job) -> None:
+        """Enter: the job over the whole screen; one without a record has nothing to read but its detail."""
+        self._open(row)
+
+    def action_logs(self) -> None:
+        """The job with its log over the whole screen."""
+        if (row := self._row()) is not None:
+            self._open(row, "log")
+
+    def action_metrics(self) -> None:
+        """The job with its curves over the whole screen."""
+        if (row := self._row()) is not None:
+            self._open(row, "curve")
+
+    def _open(self, row: Job, pane: str = "") -> None:
+        if has_record(row):
+            from runctl.screens.job_view import JobScreen
+
+            self.app.push_screen(JobScreen(self.desk, row, self, pane))
+        elif pane:
+            self.notify("it has no record: only the tags of its machine tell of it", markup=False)
+        else:
+            FleetScreen.open_row(self, row)
 
     def panel(self) -> PanelStatus:
         """The records' state; where those are all there, that of the machines whose tags tell of jobs as well."""

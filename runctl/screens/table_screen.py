@@ -209,8 +209,7 @@ class TableScreen(Screen[None], Generic[T]):
     def show_lines(self) -> None:
         """The lines round the table."""
         context, panel, table = self.context, self.panel(), self.table
-        place = whereabouts(self.snapshot, self.desk, panel, context.now)
-        self.query_one(MoneyStrip).show_summary(self._figures(), place, self.signs)
+        self.show_strip(self.query_one(MoneyStrip))
         self.query_one(TabStrip).show_tabs(tabs(context), self.NOUN.name)
         counts = (len(self.shown.rows), self.shown.total, len(table.marks))
         pieces = status_pieces(self.noun, self.choice, counts, panel, self.signs)
@@ -220,6 +219,11 @@ class TableScreen(Screen[None], Generic[T]):
             pieces.insert(0, Piece(newcomer_hint(context, self.shown.rows), "accent", bold=True))
         self.query_one(StatusLine).show_status(self._drawable(pieces))
         self.show_keys()
+
+    def show_strip(self, strip: MoneyStrip) -> None:
+        """The top line, here or on what lies over this screen."""
+        place = whereabouts(self.snapshot, self.desk, self.panel(), self.desk.clock.now())
+        strip.show_summary(self._figures(), place, self.signs)
 
     def _drawable(self, pieces: list[Piece]) -> list[Piece]:
         return [replace(p, text=to_ascii(p.text)) for p in pieces] if self.signs is ASCII else pieces

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -156,6 +157,8 @@ def write_jobs(root: Path) -> LocalStore:
     history(broken, 12_000)
     broken.put("state.json", **state("RUNNING", 12_000))
     broken.put("notice.json", at=AT - 400, kind="spot", action="terminate", time="2026-03-14T09:22:00Z")
+    old = root / record.attempt_key(IDS["interrupted"], 1, "state.json")
+    os.utime(old, (old.stat().st_mtime - 400,) * 2)
     starting = begin(store, "starting")
     starting.put("state.json", **state("SYNCING", None, detail="data 1.2 of 3.1 GiB, 180 MiB/s"))
     starting.say(1, AT - 60, "booted", "supervisor 1 on g5.xlarge")

@@ -10,6 +10,8 @@ import pytest
 from runctl.app import RunctlApp
 from runctl.config import Settings
 from runctl.keymap import ACTIONS, Action, Scope
+from runctl.screens.job_view import JobScreen
+from runctl.screens.jobs import JobsScreen
 from runctl.screens.modals.pick import Option, PickModal
 from runctl.screens.modals.plan import PlanModal
 from runctl.screens.modals.viewer import RawModal
@@ -34,13 +36,20 @@ class RecordingApp(RunctlApp):
             super().exit(*args, **kwargs)
 
 
+_MODES = {
+    Scope.JOBS: "jobs", Scope.JOB: "jobs", Scope.S3: "s3", Scope.VOLUMES: "volumes", Scope.COST: "cost",
+}  # fmt: skip
+
+
 async def _reach(driver: Driver, scope: Scope) -> None:
     """Go to where a scope listens, from wherever the last key led."""
     app = driver.app
     while app.screen is not driver.fleet:
         app.pop_screen()
         await driver.pilot.pause()
-    mode = {Scope.JOBS: "jobs", Scope.S3: "s3", Scope.VOLUMES: "volumes", Scope.COST: "cost"}.get(scope, "instances")
+    mode = {Scope.JOBS: "jobs", Scope.JOB: "jobs", Scope.S3: "s3", Scope.VOLUMES: "volumes", Scope.COST: "cost"}.get(
+        scope, "instances"
+    )
     if app.current_mode != mode:
         await app.action_switch_mode(mode)
         await driver.pilot.pause()
@@ -51,6 +60,10 @@ async def _reach(driver: Driver, scope: Scope) -> None:
         app.push_screen(PickModal("pick", [Option("a", "a")]))
     elif scope is Scope.PLAN:
         app.push_screen(PlanModal("stop a", lambda *_: pytest.fail("not asked"), app.desk, go="stop"))
+    elif scope is Scope.JOB:
+        fleet = driver.fleet
+        assert isinstance(fleet, JobsScreen)
+        app.push_screen(JobScreen(app.desk, fleet.shown.rows[0], fleet))
     elif scope is Scope.WELCOME:
         app.push_screen(WelcomeModal("nobody", "aws sso login", app.desk.keymap))
     elif scope is Scope.FILTER:

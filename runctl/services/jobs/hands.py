@@ -1,0 +1,135 @@
+"""Jobs for a client that is already connected: what can be looked at, and the hands to start and end attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runctl import paths
+from runctl.clock import Clock, SystemClock
+from runctl.config import Settings
+from runctl.errors import ConfigurationError, InputError
+from runctl.services.jobs import reach
+from runctl.services.jobs.follower import Follower
+from runctl.services.jobs.providers.local import LocalProvider
+from runctl.services.jobs.service import Found, Jobs
+
+if TYPE_CHECKING:
+    from runctl.services.aws.backend import AwsBackend
+    from runctl.services.jobs.providers import Watcher
+
+
+def looking_jobs(settings: Settings, backend: AwsBackend | None, owner: str, profile: str | None = None) -> Jobs:
+    """Everything that can be looked at: jobs of this computer, and of the bucket where one is set.
+
+    Raises:
+        ConfigurationError: an unknown profile, or an endpoint that is no URL.
+    """
+    stores, doubts = reach.open_stores(settings, profile=profile)
+    watchers: dict[str, Watcher] = {"local": LocalProvider(reach.local_root(), reach.local_work())}
+    if "ec2" in stores and backend is not None:
+        from runctl.services.jobs.providers.ec2 import Ec2Reader
+
+        watchers["ec2"] = Ec2Reader(backend)
+    return Jobs(stores, watchers, {}, SystemClock(), owner, doubts)
+
+
+def local_hands(jobs: Jobs) -> Jobs:
+    """The same jobs, able to start and end attempts on this computer."""
+    return replace(jobs, providers={**jobs.providers, "local": jobs.watchers["local"]})  # type: ignore[dict-item]  # it does both
+
+
+def ec2_hands(jobs: Jobs, backend: AwsBackend, settings: Settings, clock: Clock, region: str) -> Jobs:
+    """The same jobs, able to start and end attempts on machines of EC2.
+
+    Args:
+        jobs: from `looking_jobs`.
+        backend: an open session.
+        settings: the instance profile of jobs, our name, rules.
+        clock: the time, for the door to acting.
+        region: where machines are started.
+
+    Raises:
+        ConfigurationError: no bucket is set.
+        CloudError: AWS does not say who we are.
+    """
+    from runctl.services.aws.door import open_actions
+    from runctl.services.jobs.providers.ec2 import Bed, Ec2Provider
+    from runctl.services.jobs.stores import BucketStore
+    from runctl.services.launch.quarantine import Quarantine
+
+    if "ec2" not in jobs.stores:
+        raise ConfigurationError("jobs of ec2 cannot be reached", hint=jobs.doubts.get("ec2", reach.NO_BUCKET))
+    store = jobs.stores["ec2"]
+    assert isinstance(store, BucketStore)  # noqa: S101  # open_stores makes no other
+    door = open_actions(backend, settings, clock, (region,), jobs=jobs.lookup())
+    endpoint = reach.own_endpoint()
+    next(store.entries("runctl/"), None)  # the first answer tells the bucket's region
+    bed = Bed(
+        store.bucket,
+        store.client.region_of(store.bucket),
+        endpoint,
+        settings.jobs.instance_profile,
+        "fast" if reach.is_loopback(endpoint) else "normal",
+    )
+    hands = Ec2Provider(backend, door, Quarantine(paths.cache_dir() / "quarantine.json", jobs.clock), bed)
+    return replace(
+        jobs,
+        watchers={**jobs.watchers, "ec2": hands},
+        providers={**jobs.providers, "ec2": hands},
+        owner=door.ground.actor.owner,
+    )
+
+
+@dataclass
+class JobsDoor:
+    """What the dashboard asks about jobs and has done to them; used in threads, never in the UI's.
+
+    Args:
+        jobs: everything that can be looked at.
+        settings: resolved settings.
+        clock: the time.
+        backend: an open session, None where there is none.
+        regions: the regions looked at.
+    """
+
+    jobs: Jobs
+    settings: Settings
+    clock: Clock
+    backend: AwsBackend | None = None
+    regions: tuple[str, ...] = ()
+
+    def find(self, job: str) -> Found:
+        """One job; see `Jobs.find`."""
+        return self.jobs.find(job)
+
+    def follow(self, job: str) -> Follower:
+        """Somebody looks at one job for a while."""
+        return Follower(self.jobs, self.jobs.find(job))
+
+    def may_change(self, provider: str) -> None:
+        """Refuse where this dashboard only looks.
+
+        Raises:
+            InputError: read-only, and the job is not of this computer.
+        """
+        if provider != "local" and self.settings.is_read_only(self.settings.profile):
+            raise InputError("read-only: this changes AWS", allowed="looking")
+
+    def hands(self, provider: str, region: str | None) -> Jobs:
+        """The jobs with hands for a place.
+
+        Raises:
+            InputError: read-only.
+            ConfigurationError: no bucket or no region is known.
+            CloudError: AWS does not say who we are.
+        """
+        self.may_change(provider)
+        if provider == "local":
+            return local_hands(self.jobs)
+        if self.backend is None:
+            raise ConfigurationError("not connected to AWS", hint="press r, then try again")
+        where = region or next((r for r in self.regions if r != "all"), None) or self.backend.default_region()
+        if where is None:
+            raise ConfigurationError("no region is known", hint="R chooses one")
+        return ec2_hands(self.jobs, self.backend, self.settings, self.clock, where)
