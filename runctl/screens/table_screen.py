@@ -191,7 +191,7 @@ class TableScreen(Screen[None], Generic[T]):
 
     def tick(self) -> None:
         """A second passed: ages move on; whatever did not change is not painted."""
-        if not self.is_mounted or not self.is_current:
+        if not self.is_mounted or not self.is_current or not self.query("#table"):  # before its rows, or at its end
             return
         if self.desk.clock.monotonic() - self._drawn_at >= REDRAW_S:
             self.show()
