@@ -23,7 +23,7 @@ from runctl.services.jobs.follow import (
     read_points,
     timeline,
 )
-from runctl.services.jobs.look import Look, look, row_of
+from runctl.services.jobs.look import Look, look, row_of, with_evidence
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.service import Found, Jobs
 
@@ -133,6 +133,8 @@ class Follower:
             local = watcher.here(self.record.job, int(self.record.lease()[0].get("fence") or 1))
         last = self._seen[1].verdict.outcome.value if self._seen is not None else ""
         seen = look(self.record, self._of_machine(now), spec=self.found.spec, local=local, last_known=last)
+        if watcher is not None and seen.seen.readable:
+            seen = with_evidence(seen, watcher.evidence(seen))
         self._seen = (now, seen)
         return seen
 
