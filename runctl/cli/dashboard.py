@@ -47,6 +47,19 @@ def open_board(settings: Settings) -> Board:
     return Board(partial(client_for, settings), options, rules)
 
 
+def _open_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> Actions:
+    """Open the door to acting; called in a thread when somebody acts."""
+    from runctl.services.aws.backend import AwsBackend
+    from runctl.services.aws.door import open_actions
+    from runctl.services.launch.earlier import reconcile
+
+    if not isinstance(backend, AwsBackend):
+        raise TypeError(f"{type(backend).__name__} cannot be acted on")
+    door = open_actions(backend, call.settings, call.clock, regions)
+    reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
+    return door
+
+
 def _open_jobs(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> JobsDoor:
     """Open the door to jobs; called in a thread when somebody opens one."""
     from runctl.cli.jobs_connect import open_jobs_door
@@ -78,22 +91,9 @@ def _stay(args: Namespace) -> tuple[object, int]:
 
             return open_backend(call.settings, profile)
 
-        def open_door(backend: Backend, regions: tuple[str, ...]) -> Actions:
-            """Open the door to acting; called in a thread when somebody acts."""
-            from runctl.services.aws.backend import AwsBackend
-            from runctl.services.aws.door import open_actions
-            from runctl.services.launch.earlier import reconcile
-
-            if not isinstance(backend, AwsBackend):
-                raise TypeError(f"{type(backend).__name__} cannot be acted on")
-            door = open_actions(backend, call.settings, call.clock, regions)
-            reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
-            return door
-
         board = partial(open_board, call.settings)
-
         app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end,
-                        open_door=open_door, open_board=board)  # fmt: skip
+                        open_door=partial(_open_door, call), open_board=board)  # fmt: skip
         app.desk.open_jobs = partial(_open_jobs, call)
         wish = app.run()
         return wish, app.return_code or 0
