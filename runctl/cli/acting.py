@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from runctl.cli import output
@@ -90,12 +90,13 @@ def carry_out(call: Invocation, door: Actions, plan: Plan) -> int:
     return apply_plan(call, door, plan)
 
 
-def apply_plan(call: Invocation, door: Actions, plan: Plan) -> int:
+def apply_plan(call: Invocation, door: Actions, plan: Plan, *, at_once: bool = False) -> int:
     """Apply a plan without asking, fresh or taken up again; returns the exit code.
 
-    Ctrl-C ends it after the item under way: the rest is `cancelled`, and the plan can be resumed.
+    Ctrl-C ends it after the item under way: the rest is `cancelled`, and the plan can be resumed. With `at_once` it
+    ends the item under way.
     """
-    with _interruptible(call) as cancelled:
+    with nullcontext(threading.Event()) if at_once else _interruptible(call) as cancelled:
         done = door.apply(plan, progress=_progress(call, plan), cancelled=cancelled.is_set)
     code = tell(call, done)
     if done.open_items:

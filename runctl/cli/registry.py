@@ -94,6 +94,7 @@ NOUNS: Mapping[str, Noun] = {
             "snapshot": "copy disks to snapshots",
             "restore": "make a disk from a snapshot",
             "delete": "delete disks and snapshots",
+            "prewarm": "copy a data set of S3 onto a disk, through a machine",
         },
         "list",
     ),

@@ -68,7 +68,7 @@ def _shape(args: Namespace) -> dict[str, Any]:
     return {"size_gib": args.size, "type": args.type, "iops": args.iops, "throughput": args.throughput}
 
 
-def _machine(door: Actions, reference: str) -> Instance:
+def machine_of(door: Actions, reference: str) -> Instance:
     """The machine that a flag names.
 
     Raises:
@@ -98,7 +98,7 @@ def _place(args: Namespace, door: Actions) -> tuple[str, str]:
             allowed="one of the two", example="--az us-east-1a",
         )  # fmt: skip
     if args.instance:
-        machine = _machine(door, args.instance)
+        machine = machine_of(door, args.instance)
         return machine.region, machine.az
     region = args.az.rstrip("abcdefghijklmnopqrstuvwxyz")
     if region == args.az or (door.regions != ("all",) and region not in door.regions):
@@ -182,7 +182,7 @@ def _configure_attach(parser: Parser) -> None:
 
 def _attach(args: Namespace) -> int:
     def draft(call: Invocation, door: Actions) -> Plan:
-        machine = _machine(door, args.instance)
+        machine = machine_of(door, args.instance)
         wanted = {"device": args.device, "mount": args.mount, "format": args.format}
         return _drafted(call, door, "attach", args.ids, {"instance_id": machine.id, **wanted})
 
@@ -209,7 +209,7 @@ def _configure_detach(parser: Parser) -> None:
 
 def _detach(args: Namespace) -> int:
     def draft(call: Invocation, door: Actions) -> Plan:
-        machine = _machine(door, args.instance).id if args.instance else None
+        machine = machine_of(door, args.instance).id if args.instance else None
         return _drafted(call, door, "detach", args.ids, {"instance_id": machine, "no_unmount": args.no_unmount})
 
     return _act(args, draft, check=_check(args.ids))

@@ -9,6 +9,7 @@ from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.cli.invocation import Invocation, cloud, start
 from runctl.cli.volumes_advise import ADVISE
+from runctl.cli.volumes_prewarm import PREWARM
 from runctl.models.snapshot import Source
 from runctl.models.volume import VolumeSnapshot
 from runctl.store.fields import Context, Field, Fields, Kind
@@ -79,4 +80,5 @@ VERBS = {
     "snapshots": Verb(_configure, _snapshots, ("runctl volumes snapshots --sort size_gib --limit 10",)),
     "advise": ADVISE,
     **volume_verbs.VERBS,
+    "prewarm": PREWARM,
 }

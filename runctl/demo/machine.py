@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -152,11 +152,29 @@ class Sandboxes:
             processes.MARK: str(home),
             "RUNCTL_SANDBOX": "1",
             "RUNCTL_HOME": str(home / "var/lib/runctl"),
+            "RUNCTL_ROOT": str(home),
+            "RUNCTL_DISKS": str(home / "dev/disk/by-id"),
+            "RUNCTL_DEMO_PYTHON": sys.executable,
         }
         address = self._metadata(region, instance_id)
         if address:
             here["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = address
         return plain | self._environment | here | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+    def plug(self, instance_id: str, volume_ids: Iterable[str]) -> None:
+        """Let a machine see exactly these disks: directories that outlive it, under the names that Nitro gives them."""
+        home = self.directory(instance_id)
+        seen = home / "dev/disk/by-id"
+        seen.mkdir(parents=True, exist_ok=True)
+        wanted = {f"nvme-Amazon_Elastic_Block_Store_{v.replace('-', '')}": v for v in volume_ids}
+        for link in seen.iterdir():
+            if link.name not in wanted:
+                link.unlink(missing_ok=True)
+        for name, volume_id in wanted.items():
+            disk = home.parent / "disks" / volume_id
+            disk.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                (seen / name).symlink_to(disk)
 
     def cancel(self, instance_id: str, run_id: str) -> bool:
         """Ask one script to end; whether it was running."""

@@ -41,6 +41,7 @@ class Verb(StrEnum):
     MODIFY = "modify"
     SNAPSHOT = "snapshot"
     DELETE = "delete"
+    PREWARM = "prewarm"
     RELEASE = "release"
     ABORT = "abort"
     SET_UP = "set-up"

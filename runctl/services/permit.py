@@ -39,6 +39,7 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
     Verb.MODIFY: frozenset({"ec2:ModifyVolume", "ssm:SendCommand"}),
     Verb.SNAPSHOT: frozenset({"ec2:CreateSnapshot"}),
     Verb.DELETE: frozenset({"ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:DetachVolume"}),
+    Verb.PREWARM: frozenset({"ec2:AttachVolume", "ec2:DetachVolume", "ssm:SendCommand", "ssm:CancelCommand"}),
     Verb.RELEASE: frozenset({"ec2:ReleaseAddress"}),
     Verb.ABORT: frozenset({"s3:AbortMultipartUpload"}),
     Verb.SET_UP: frozenset(

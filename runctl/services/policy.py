@@ -113,7 +113,7 @@ def _ownership(case: Case) -> Iterable[Refusal]:
         return
     yield from _whose(resource.ownership, case, "")
     machine = case.around.machine
-    if machine is not None and case.verb in (Verb.ATTACH, Verb.DETACH):
+    if machine is not None and case.verb in (Verb.ATTACH, Verb.DETACH, Verb.PREWARM):
         yield from _whose(machine.ownership, case, f"the machine {machine.id}: ")
 
 
@@ -201,16 +201,25 @@ def _wrong_state(case: Case) -> str:
 
 
 def _wrong_volume(case: Case, volume: Volume) -> str:
-    if case.verb is Verb.ATTACH:
-        machine = case.around.machine
-        if volume.state != "available":
-            return f"it is {volume.state}; attach needs available"
-        if machine is not None and machine.az != volume.az:
-            return f"it is in {volume.az} and the machine in {machine.az}; a snapshot restored there would do"
-        if machine is not None and machine.state not in (InstanceState.RUNNING, InstanceState.STOPPED):
-            return f"the machine is {machine.state}"
-    if case.verb is Verb.DETACH and not volume.attachments:
-        return "it is not attached"
+    machine = case.around.machine
+    if case.verb is Verb.PREWARM and machine is not None:
+        if machine.state is not InstanceState.RUNNING:
+            return f"the machine is {machine.state}; prewarm needs it running"
+        if volume.attached_to == machine.id:
+            return ""
+    if case.verb in (Verb.ATTACH, Verb.PREWARM):
+        return _not_to_be_attached(case, volume)
+    return "it is not attached" if case.verb is Verb.DETACH and not volume.attachments else ""
+
+
+def _not_to_be_attached(case: Case, volume: Volume) -> str:
+    machine = case.around.machine
+    if volume.state != "available":
+        return f"it is {volume.state}; {case.verb} needs available"
+    if machine is not None and machine.az != volume.az:
+        return f"it is in {volume.az} and the machine in {machine.az}; a snapshot restored there would do"
+    if machine is not None and machine.state not in (InstanceState.RUNNING, InstanceState.STOPPED):
+        return f"the machine is {machine.state}"
     return ""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from runctl.errors import CloudError, RequestError, RunctlError
@@ -97,6 +98,7 @@ def run_script(
     *,
     timeout_s: int = 600,
     comment: str = "runctl",
+    cancels: bool = False,
     pause: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Ran:
@@ -110,6 +112,7 @@ def run_script(
         script: POSIX sh; Systems Manager runs it as root with `sh`.
         timeout_s: after this many seconds Systems Manager kills it.
         comment: shown in the history of commands.
+        cancels: a ctrl-c ends the script too; the permit has to cover CancelCommand then.
         pause: waits between two questions.
         monotonic: seconds that never run backwards.
 
@@ -122,11 +125,31 @@ def run_script(
         Parameters={"commands": script.splitlines(), "executionTimeout": [str(timeout_s)]},
     )  # fmt: skip
     command = str((answer.get("Command") or {}).get("CommandId", ""))
+    try:
+        ran = _awaited(partial(_result, ask, region, command, instance_id), timeout_s, pause, monotonic)
+    except KeyboardInterrupt:
+        if cancels:
+            send("ssm", "CancelCommand", CommandId=command, InstanceIds=[instance_id])
+        raise
+    if ran is not None:
+        return ran
+    raise UnreachableError(
+        f"{instance_id}: the command {command} did not end in {timeout_s} s", hint="see: runctl doctor"
+    )
+
+
+def _awaited(
+    look: Callable[..., Mapping[str, Any]],
+    timeout_s: int,
+    pause: Callable[[float], None],
+    monotonic: Callable[[], float],
+) -> Ran | None:
+    """How a command ended, None when it takes longer than Systems Manager itself would let it."""
     began, wait = monotonic(), 0.2
     while monotonic() - began < timeout_s + 60:
         pause(wait)
         wait = min(wait * 1.5, 3.0)
-        found = _result(ask, region, command, instance_id, new=monotonic() - began < _UNKNOWN_FOR_S)
+        found = look(new=monotonic() - began < _UNKNOWN_FOR_S)
         if found.get("Status") in _ENDED:
             return Ran(
                 int(found.get("ResponseCode", -1)),
@@ -134,9 +157,7 @@ def run_script(
                 str(found.get("StandardErrorContent") or ""),
                 str(found["Status"]),
             )
-    raise UnreachableError(
-        f"{instance_id}: the command {command} did not end in {timeout_s} s", hint="see: runctl doctor"
-    )
+    return None
 
 
 def _result(ask: Ask, region: str, command: str, instance_id: str, *, new: bool) -> Mapping[str, Any]:

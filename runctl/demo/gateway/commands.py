@@ -123,6 +123,8 @@ def _run(world: World, machine: Any, command: Command, invocation: Invocation) -
         if invocation.status == "Pending":
             invocation.status = "InProgress"
     try:
+        disks = [block.volume_id for _, block in machine.get_block_device_mapping]
+        world.sandboxes.plug(invocation.instance_id, disks)
         outcome = world.sandboxes.run(
             invocation.instance_id,
             command.id,

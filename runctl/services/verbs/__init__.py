@@ -17,6 +17,7 @@ MODULES = (
     "extend",
     "job_start",
     "machines",
+    "prewarm",
     "probe",
     "storage",
     "tags",

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 
 from runctl.errors import CloudError, RunctlError
+from runctl.format import clean_text
 from runctl.services.remote import UnreachableError, run_script, why_unreachable
 from runctl.services.verbs.row import Task
 
 #: Longest waits, seconds. A first snapshot of a large disk takes hours; who waits in a plan wants to know it is whole.
 SNAPSHOT_MOST_S, FREE_MOST_S = 6 * 3600.0, 300.0
+#: Seconds between two looks at how far a script has come.
+LOOK_EVERY_S = 10.0
 
 
 class NotThereYetError(RunctlError):
@@ -65,20 +68,11 @@ def await_free(task: Task, volume_id: str) -> None:
     _until(free, FREE_MOST_S, f"{volume_id} is still attached")
 
 
-def run_on_machine(task: Task, instance_id: str, script: str, comment: str, otherwise: str) -> str:
-    """Run a script on the machine of a disk; the last line of what it said.
-
-    Args:
-        task: the verb under way, whose permit covers the machine.
-        instance_id: the machine.
-        script: see `runctl.services.volumes.scripts`.
-        comment: shown in Systems Manager's history.
-        otherwise: what is the case when it fails, for the message.
+def need_reachable(task: Task, instance_id: str, otherwise: str) -> None:
+    """Nothing when scripts can run on the machine of a disk.
 
     Raises:
-        UnreachableError: the machine cannot be reached.
-        RunctlError: the script ended with an error; its last line is the reason.
-        CloudError: AWS cannot be asked.
+        UnreachableError: they cannot; the message begins with `otherwise`.
     """
     machine = task.live.around.machine
     ask = task.ground.cloud.ask
@@ -88,8 +82,67 @@ def run_on_machine(task: Task, instance_id: str, script: str, comment: str, othe
         raise UnreachableError(f"{otherwise}: {error}") from error
     if why:
         raise UnreachableError(f"{otherwise}: {why}")
-    ran = run_script(task.send, ask, task.item.region, instance_id, script, comment=f"runctl: {comment}")
+
+
+def run_on_machine(
+    task: Task,
+    instance_id: str,
+    script: str,
+    comment: str,
+    otherwise: str,
+    *,
+    timeout_s: int = 600,
+    watched_by: str = "",
+) -> str:
+    """Run a script on the machine of a disk; the last line of what it said.
+
+    Args:
+        task: the verb under way, whose permit covers the machine.
+        instance_id: the machine.
+        script: see `runctl.services.volumes.scripts`.
+        comment: shown in Systems Manager's history.
+        otherwise: what is the case when it fails, for the message.
+        timeout_s: after this many seconds it is killed.
+        watched_by: a short script whose last line says how far the long one has come; ctrl-c then ends both.
+
+    Raises:
+        UnreachableError: the machine cannot be reached.
+        RunctlError: the script ended with an error; its last line is the reason.
+        CloudError: AWS cannot be asked.
+    """
+    need_reachable(task, instance_id, otherwise)
+    ask = task.ground.cloud.ask
+    ran = run_script(
+        task.send, ask, task.item.region, instance_id, script, timeout_s=timeout_s, comment=f"runctl: {comment}",
+        cancels=bool(watched_by), pause=_watching(task, instance_id, watched_by) if watched_by else time.sleep,
+    )  # fmt: skip
     if ran.code != 0:
         raise RunctlError(f"{otherwise}: {ran.complaint}")
     lines = [line for line in ran.stdout.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def _watching(task: Task, instance_id: str, script: str) -> Callable[[float], None]:
+    """A pause that asks the machine now and then how far it is, and tells it when it is something new.
+
+    Looking changes nothing: like a probe, it is no line of the journal.
+    """
+    region, cloud = task.item.region, task.ground.cloud
+    asked_at, said = time.monotonic(), ""
+
+    def pause(seconds: float) -> None:
+        nonlocal asked_at, said
+        time.sleep(seconds)
+        if time.monotonic() - asked_at < LOOK_EVERY_S:
+            return
+        asked_at = time.monotonic()
+        try:
+            ran = run_script(task.look, cloud.ask, region, instance_id, script, timeout_s=30, comment="how far?")
+        except RunctlError:
+            return  # the copy goes on; the next look may be answered
+        line = clean_text(ran.stdout).strip()
+        if line and line != said:
+            said = line
+            task.ground.tell(line)
+
+    return pause

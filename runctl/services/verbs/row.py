@@ -29,6 +29,11 @@ def no_job_known(machine: Instance) -> JobFacts | None:
     return None
 
 
+def unheard(line: str) -> None:
+    """Nobody listens."""
+    del line
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What every verb stands on.
@@ -42,6 +47,7 @@ class Ground:
         launch: brakes on starting machines.
         jobs: which job is on a machine.
         uploads: S3's side, None where there is none.
+        tell: hears how far something that takes long has come, a line at a time.
     """
 
     cloud: Writer
@@ -52,6 +58,7 @@ class Ground:
     launch: LaunchSettings = DEFAULTS.launch
     jobs: JobLookup = no_job_known
     uploads: Uploads | None = None
+    tell: Callable[[str], None] = unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +116,9 @@ class Task:
             JournalError: it cannot be written down, so it was not sent.
             ForbiddenError: the permit does not cover it.
         """
+        if self.item.verb is Verb.PROBE:
+            return self.look(service, operation, **parameters)
         request = Request(service, operation, self.item.region, parameters)
-        if self.item.verb is Verb.PROBE:  # it changes nothing, and a line for each look would bury the others
-            return self.ground.cloud.change(request, self.permit)
         journal = self.ground.journal
         entry = journal.begin(
             self.ground.stamp,
@@ -135,6 +142,15 @@ class Task:
             raise
         journal.finish(entry, "done", made=made_by(answer))
         return answer
+
+    def look(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """A script on a machine that only looks: it changes nothing, and a line for each would bury the others.
+
+        Raises:
+            CloudError: it did not work.
+            ForbiddenError: the permit does not cover it.
+        """
+        return self.ground.cloud.change(Request(service, operation, self.item.region, parameters), self.permit)
 
 
 def made_by(answer: Mapping[str, Any]) -> tuple[str, ...]:

@@ -68,13 +68,18 @@ first=$(lsblk -nrpo NAME,TYPE "$dev" | awk '$2 == "part" { print $1; exit }')
 """
 
 
+def _there(directory: str) -> str:
+    """A directory as a word of the shell; RUNCTL_ROOT stands before it where a machine is only a directory."""
+    return '"${RUNCTL_ROOT:-}"' + shlex.quote(directory)
+
+
 def mount_script(volume_id: str, device: str, directory: str, format_as: str = "") -> str:
     """Mount a disk; format it before only when that was asked for and it is blank.
 
     Ends with 4 when the disk does not appear, 5 when it is blank and may not be formatted, 6 when it shall be formatted
     and is not blank, 7 when something else is mounted there.
     """
-    where = shlex.quote(directory)
+    where = _there(directory)
     blank = (
         f'mkfs -t {format_as} "$dev" >&2 || exit 1'
         if format_as
@@ -99,6 +104,46 @@ case $? in
 esac
 mkdir -p {where} && mount "$part" {where} && echo "$part is mounted on {directory}"
 """
+
+
+def copy_script(volume_id: str, device: str, uri: str, directory: str, *, region: str, format_as: str = "") -> str:
+    """Mount a disk on a place of our own, copy a prefix of S3 into a directory of it, write out, unmount.
+
+    Copying is left to the machine's own tools: `aws s3 sync`, else `s5cmd`; what is there already is not fetched again.
+    What they say goes to a log that `copied_script` reads. Ends as `mount_script`, or with 9 when there is no tool,
+    else as the tool has ended.
+    """
+    place, log = (f"{_there('/mnt')}/runctl-{volume_id}{more}" for more in ("", ".log"))
+    source, into = shlex.quote(uri.rstrip("/") + "/"), shlex.quote("/" + directory.strip("/"))
+    return f"""set -u
+if command -v aws >/dev/null 2>&1; then tool=aws
+elif command -v s5cmd >/dev/null 2>&1; then tool=s5cmd
+else echo "neither aws nor s5cmd is on this machine, so nothing can be copied" >&2; exit 9; fi
+(
+{mount_script(volume_id, device, f"/mnt/runctl-{volume_id}", format_as)}) >&2 || exit $?
+place={place} log={log}
+trap 'code=$?; sync; cd /; umount "$place" >&2 && rmdir "$place"; exit $code' EXIT
+trap 'exit 130' INT TERM
+into="$place"{into}
+mkdir -p "$into" || exit 1
+export AWS_DEFAULT_REGION="${{AWS_DEFAULT_REGION:-{region}}}"
+case $tool in
+  aws) aws s3 sync {source} "$into" >"$log" 2>"$log.errors" ;;
+  s5cmd) s5cmd sync {source}'*' "$into/" >"$log" 2>"$log.errors" ;;
+esac
+code=$?
+if [ "$code" -ne 0 ]; then
+  tail -n 20 "$log.errors" >&2
+  echo "$tool ended with $code: $(tail -n 1 "$log.errors" | cut -c 1-300)" >&2
+  exit "$code"
+fi
+echo "$(find "$into" -type f | wc -l | tr -d ' ') files, $(du -sk "$into" | cut -f 1) KiB on the disk"
+"""
+
+
+def copied_script(volume_id: str) -> str:
+    """The last thing that a running `copy_script` has said, for a line of progress."""
+    return f"tail -c 400 {_there('/mnt')}/runctl-{volume_id}.log 2>/dev/null | tr '\\r' '\\n' | tail -n 1"
 
 
 def unmount_script(volume_id: str, device: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from runctl.errors import InputError
 from runctl.services.volumes.scripts import (
     check_mount_point,
+    copied_script,
+    copy_script,
     grow_script,
     instructions,
     mount_script,
@@ -58,7 +60,7 @@ class Machine:
 
     def run(self, shell: str, script: str) -> subprocess.CompletedProcess[str]:
         path = f"{self.bin}:/usr/bin:/bin"
-        env = {"PATH": path, "RUNCTL_DISKS": str(self.disks)}
+        env = {"PATH": path, "RUNCTL_DISKS": str(self.disks), "RUNCTL_ROOT": str(self.root)}
         return subprocess.run([shell, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=False)
 
     @property
@@ -110,11 +112,11 @@ def test_a_blank_disk_is_not_formatted_unasked(machine: Machine, shell: str) -> 
 def test_a_blank_disk_is_formatted_when_asked(machine: Machine, shell: str) -> None:
     machine.attach()
     place = machine.root / "data"
-    done = machine.run(shell, mount_script(VOLUME, DEVICE, str(place), "xfs"))
+    done = machine.run(shell, mount_script(VOLUME, DEVICE, "/data", "xfs"))
     assert done.returncode == 0, done.stderr
     assert f"mkfs -t xfs {machine.disk}" in machine.said
     assert machine.said[-1] == f"mount {machine.disk} {place}"
-    assert f"is mounted on {place}" in done.stdout
+    assert "is mounted on /data" in done.stdout
 
 
 def test_a_disk_with_data_is_never_formatted(machine: Machine, shell: str) -> None:
@@ -173,3 +175,35 @@ def test_mount_points_that_would_hurt_are_refused(bad: str, shell: str) -> None:
         check_mount_point(bad)
     assert check_mount_point("/data/") == "/data"
     assert "mkfs" in instructions(VOLUME, DEVICE)
+
+
+def test_a_copy_mounts_copies_writes_out_and_unmounts(machine: Machine, shell: str) -> None:
+    machine.attach()
+    machine.tool("blkid")
+    machine.tool("aws", 'echo "Completed 1 of 2" && touch "$4/a b"')
+    done = machine.run(shell, copy_script(VOLUME, DEVICE, "s3://sets/a b/", "/x", region="us-east-1"))
+    place = machine.root / f"mnt/runctl-{VOLUME}"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 files, ")
+    steps = [line for line in machine.said if line.split()[0] in ("mount", "aws", "umount", "mkfs")]
+    assert steps == [f"mount {machine.disk} {place}", f"aws s3 sync s3://sets/a b/ {place}/x", f"umount {place}"]
+    assert machine.run(shell, copied_script(VOLUME)).stdout.strip() == "Completed 1 of 2"
+
+
+def test_a_copy_that_fails_says_why_and_unmounts(machine: Machine, shell: str) -> None:
+    machine.attach()
+    machine.tool("blkid")
+    machine.tool("aws", 'echo "fatal error: AccessDenied" >&2; exit 1')
+    done = machine.run(shell, copy_script(VOLUME, DEVICE, "s3://sets/", "/", region="us-east-1"))
+    assert done.returncode == 1
+    assert "aws ended with 1: fatal error: AccessDenied" in done.stderr
+    assert machine.did("umount")
+
+
+def test_a_copy_touches_no_disk_without_a_tool(machine: Machine, shell: str) -> None:
+    machine.attach()
+    script = "command() { return 1; }\n" + copy_script(VOLUME, DEVICE, "s3://sets/", "/", region="us-east-1")
+    done = machine.run(shell, script)
+    assert done.returncode == 9
+    assert "neither aws nor s5cmd" in done.stderr
+    assert machine.said == []
