@@ -37,6 +37,7 @@ bench-s3: $(STAMP)
 # The long form of what `unit` does briefly: a hundred kills, and random trees through faults.
 fuzz: $(STAMP)
 	KILLS=25 CASES=150 $(BIN)/python -m pytest -q --timeout 3000 tests/services/transfer
+	IGNORE_TREES=2000 JOB_SCENARIOS=all $(BIN)/python -m pytest -q --timeout 3000 tests/services/jobs/test_ignore.py tests/e2e/test_jobs_cloud.py
 
 price-book: $(STAMP)
 	$(BIN)/python scripts/price_book.py

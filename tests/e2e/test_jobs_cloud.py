@@ -24,8 +24,8 @@ from tests.services.jobs.running import TRAINER, until
 
 pytestmark = pytest.mark.e2e
 BUCKET = "records-of-jobs"
-#: Every scenario takes minutes of a busy machine; `RUNCTL_SCENARIOS=all` runs those too that a smaller test covers.
-also = pytest.mark.skipif(os.environ.get("RUNCTL_SCENARIOS") != "all", reason="RUNCTL_SCENARIOS=all runs it")
+#: Every scenario takes minutes of a busy machine; `JOB_SCENARIOS=all` runs those too that a smaller test covers.
+also = pytest.mark.skipif(os.environ.get("JOB_SCENARIOS") != "all", reason="JOB_SCENARIOS=all runs it")
 SUBMIT = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
 
 

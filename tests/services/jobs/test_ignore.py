@@ -11,8 +11,8 @@ import pytest
 
 from runctl.services.jobs.tree import walk
 
-#: `RUNCTL_FUZZ=2000` for the long form.
-TREES = int(os.environ.get("RUNCTL_FUZZ", "60"))
+#: `IGNORE_TREES=2000` for the long form.
+TREES = int(os.environ.get("IGNORE_TREES", "60"))
 _WORDS = ("a", "b", "data", "x.py", "b.log", "out", "a b", "#c", "!d", "ä")
 _PATTERNS = (
     *("{w}", "/{w}", "{w}/", "/{w}/", "!{w}", "!{w}/", "!/{w}", "*.{e}", "!*.{e}", "{w}/*", "!{w}/{w}", "{w}/**"),
