@@ -15,6 +15,8 @@ from runctl.cli.fleet import Fleet
 from runctl.cli.invocation import Invocation, cloud, start
 from runctl.format import format_time, format_usd, format_usd_short
 from runctl.models.spent import Window, day_start, month_end
+from runctl.services.prices import PriceBook
+from runctl.services.volumes.advice import advise
 from runctl.store.budget import BUDGET_FIELDS
 from runctl.store.costs import burn, cost_items
 from runctl.store.fields import Context, Field, Fields, Kind
@@ -125,6 +127,7 @@ def _waste(call: Invocation) -> int:
         found = find_waste(seen.context)
         if all(seen.answered(source) for source in fleet.SOURCES_OF["volumes"]):
             _say_waste(call, total_waste(found))
+            _say_provisioned(call, seen)
         return [_Group(n, t) for n, t in group_waste(found, by).items()] if by else found
 
     return list_view(call, "waste", _WASTE_TOTALS if by else WASTE_FIELDS, rows)
@@ -140,6 +143,21 @@ def _say_waste(call: Invocation, total: WasteTotal) -> None:
         f"wasted so far ${format_usd(total.wasted_usd)}{unknown}; "
         f"${format_usd(total.usd_per_month)} a month{unpriced} if nothing changes"
     )
+
+
+def _say_provisioned(call: Invocation, seen: Fleet) -> None:
+    """Speed that is paid for beyond the baseline: whether it is used nobody measured, so it is said and not summed."""
+    book, context = PriceBook(), seen.context
+    advice = [
+        a.saves_usd_per_month
+        for v in seen.snapshot.volumes
+        for a in advise(v, context.instances.get(v.attached_to or ""), book, context.now)
+        if a.rule == "provisioned"
+    ]
+    if advice:
+        usd = sum(a or 0.0 for a in advice)
+        disks = f"{len(advice)} gp3 disk{'s' * (len(advice) != 1)}"
+        call.hint(f"{disks} with speed above the baseline, ${format_usd(usd)} a month: runctl volumes advise")
 
 
 # -- budgets --------------------------------------------------------------------------------------------------------
