@@ -1,4 +1,7 @@
-"""Build the shipped price book from the facts in `scripts/price_facts/`. Deterministic: same facts, same bytes."""
+"""Build the shipped price book from the facts in `scripts/price_facts/`. Deterministic: same facts, same bytes.
+
+`book.json` has what every start needs; a region's prices of machines are a file each, read when that region is asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FACTS = ROOT / "scripts" / "price_facts"
-BOOK = ROOT / "runctl" / "data" / "price_book.json"
+BOOK = ROOT / "runctl" / "data" / "price_book"
 
 SOURCES: dict[str, dict[str, str | None]] = {
     "kp2607": {
@@ -64,15 +67,24 @@ def _storage() -> dict[str, dict[str, float | int | None]]:
     return regions
 
 
-def build() -> str:
-    """The book as text."""
+def build() -> dict[str, str]:
+    """The texts of the book's files by name."""
     hardware, regions = _machines()
-    book = {"version": 1, "sources": SOURCES, "hardware": hardware, "regions": regions, "storage": _storage()}
-    return json.dumps(book, sort_keys=True, separators=(",", ":")) + "\n"
+    book = {
+        "version": 2, "sources": SOURCES, "hardware": hardware, "regions": sorted(regions), "storage": _storage(),
+    }  # fmt: skip
+    return {"book.json": _text(book)} | {f"{region}.json": _text(types) for region, types in regions.items()}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"
 
 
 if __name__ == "__main__":
-    BOOK.parent.mkdir(exist_ok=True)
-    text = build()
-    BOOK.write_text(text)
-    print(f"{BOOK.relative_to(ROOT)}: {len(text):,} bytes")
+    BOOK.mkdir(exist_ok=True)
+    texts = build()
+    for old in BOOK.glob("*.json"):
+        old.unlink()
+    for name, text in texts.items():
+        (BOOK / name).write_text(text)
+    print(f"{BOOK.relative_to(ROOT)}: {len(texts)} files, {sum(map(len, texts.values())):,} bytes")

@@ -16,7 +16,7 @@ from typing import Any
 from runctl.models.cost import Confidence, Price
 from runctl.models.instance import Hardware, Market
 
-_BOOK_FILE = Path(__file__).parents[1] / "data" / "price_book.json"
+_BOOK = Path(__file__).parents[1] / "data" / "price_book"
 #: What gp3 includes (Amazon EBS pricing page).
 GP3_FREE_IOPS = 3000
 GP3_FREE_THROUGHPUT = 125
@@ -30,7 +30,15 @@ _IO2_TIERS = (
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
-    return dict(json.loads(_BOOK_FILE.read_text(encoding="utf-8")))
+    return dict(json.loads((_BOOK / "book.json").read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=None)
+def _machines(region: str) -> dict[str, Sequence[Any]]:
+    """Prices by type; a file of its own for each region, because all of them are ten times what a start needs."""
+    if region not in _shipped()["regions"]:  # a region's name comes from outside and is never a path by itself
+        return {}
+    return dict(json.loads((_BOOK / f"{region}.json").read_text(encoding="utf-8")))
 
 
 def _believable(usd: float | None) -> float | None:
@@ -53,7 +61,7 @@ class PriceBook:
     def instance_rate(self, region: str, instance_type: str, market: str, az: str | None = None) -> Price | None:
         """USD per hour of a Linux machine, None when no source knows it."""
         live = self.spot.get((region, az, instance_type)) if market == Market.SPOT and az else None
-        listed = _shipped()["regions"].get(region, {}).get(instance_type)
+        listed = _machines(region).get(instance_type)
         for found in (live, self.cached.get((region, instance_type, market))):
             if found is not None and _believable(found.usd) is not None and not _is_older(found, listed, market):
                 return found
@@ -73,7 +81,7 @@ class PriceBook:
 
     def regions_of(self, instance_type: str) -> tuple[str, ...]:
         """The regions in which the book has a price for a type."""
-        return tuple(sorted(r for r, types in _shipped()["regions"].items() if instance_type in types))
+        return tuple(r for r in _shipped()["regions"] if instance_type in _machines(r))
 
     def volume_usd_per_month(
         self,

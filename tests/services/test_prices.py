@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,17 @@ FACTS = list(csv.DictReader((ROOT / "scripts/price_facts/ec2_prices.csv").open(n
 
 def test_the_shipped_book_is_what_the_script_makes_of_the_facts() -> None:
     script = runpy.run_path(str(ROOT / "scripts/price_book.py"))
-    assert script["build"]() == (ROOT / "runctl/data/price_book.json").read_text()
+    book = ROOT / "runctl/data/price_book"
+    assert script["build"]() == {file.name: file.read_text() for file in book.iterdir()}
+
+
+def test_a_region_s_prices_are_read_when_they_are_asked_for_and_a_name_is_never_a_path() -> None:
+    files = "import sys\nopened = []\nsys.addaudithook(lambda name, args: name == 'open' and opened.append(str(args[0])))\n"
+    asks = "from runctl.services.prices import PriceBook\nfor region in ('us-east-1', '../price_book/us-east-2', 'us-east-1'):\n"
+    tells = "    PriceBook().instance_rate(region, 'g5.xlarge', 'spot')\nprint([o for o in opened if o.endswith('.json')])"
+    done = subprocess.run([sys.executable, "-c", files + asks + tells], capture_output=True, text=True, check=True)
+    read = [Path(name).name for name in ast.literal_eval(done.stdout)]
+    assert read == ["book.json", "us-east-1.json"]
 
 
 def test_every_fact_is_in_the_book_to_the_digit() -> None:
