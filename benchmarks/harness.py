@@ -86,8 +86,10 @@ def process(argv: Sequence[str], env: Mapping[str, str]) -> Run:
     return Run(took, usage.ru_utime + usage.ru_stime, _megabytes(usage.ru_maxrss))
 
 
-def until_seen(argv: Sequence[str], env: Mapping[str, str], mark: bytes, *, timeout_s: float = 30.0) -> Run:
-    """A program in a terminal of 120 x 40, until `mark` is among what it writes; then it is ended.
+def until_seen(
+    argv: Sequence[str], env: Mapping[str, str], mark: bytes, *, timeout_s: float = 30.0, stay_s: float = 0.0
+) -> Run:
+    """A program in a terminal of 120 x 40, until `mark` is among what it writes; then, after `stay_s`, it is ended.
 
     Raises:
         RuntimeError: it never wrote that.
@@ -108,6 +110,7 @@ def until_seen(argv: Sequence[str], env: Mapping[str, str], mark: bytes, *, time
             except OSError as error:  # the end of a terminal is an error on Linux
                 raise RuntimeError(f"{' '.join(argv)} ended: {written[-300:]!r}") from error
         took = time.perf_counter() - began
+        time.sleep(stay_s)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)

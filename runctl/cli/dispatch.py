@@ -24,6 +24,8 @@ EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 EXIT_TERMINATED = 143
 _ONCE = frozenset({"--once", "-1"})
+#: With one of these it is never the dashboard; without one it nearly always is.
+_PRINTING = _ONCE | {"-h", "--help", "-V", "--version", "-o", "--output"}
 
 
 class Verb(NamedTuple):
@@ -60,6 +62,8 @@ def run(argv: list[str]) -> int:
     debug = "--debug" in _own(argv) or bool(os.environ.get("RUNCTL_DEBUG"))
     try:
         command = resolve(argv)
+        if command.name == "runctl" and not _PRINTING & set(argv) and sys.stdout.isatty() and sys.stdin.isatty():
+            _start_ahead()
         code = command.verb.run(_parsed(command))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -72,6 +76,13 @@ def run(argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  # the last handler: one line and a file instead of a traceback
         code = _failed(error, debug=debug)
     return code
+
+
+def _start_ahead() -> None:
+    """The dashboard is wanted: what the parser imports is made with its head start already."""
+    from runctl.cli.headstart import headstart
+
+    headstart().begin()
 
 
 def _parsed(command: Command) -> Namespace:

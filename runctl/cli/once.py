@@ -59,6 +59,10 @@ def run(args: Namespace) -> int:
     if not args.tui and (args.once or not interactive or _asks_for_print(args)):
         from runctl.cli.invocation import cloud, start
 
+        if interactive:  # it looked like the dashboard
+            from runctl.cli.headstart import headstart
+
+            headstart().keep()
         with cloud(args):
             return once(start(args), sections)
     from runctl.cli.dashboard import run_dashboard

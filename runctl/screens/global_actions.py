@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich.text import Text
 from textual import events, on
 from textual.binding import BindingType
 from textual.command import Provider
+from textual.widget import Widget
+from textual.widgets import Input
 
 from runctl.clock import Clock
 from runctl.config.settings import UiSettings
@@ -60,6 +63,7 @@ class GlobalActions(LeavingApp):
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self._history = History()
         self._commands: list[str] = []
+        self._typed: deque[tuple[events.Key, Widget | None]] = deque(maxlen=100)
 
     def dress(self, ui: UiSettings) -> None:
         """Colours and characters, as the settings and the terminal want them."""
@@ -83,10 +87,27 @@ class GlobalActions(LeavingApp):
         self.push_screen(modals.ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=ascii_only))
 
     async def on_event(self, event: events.Event) -> None:
-        """The first key ends the hint for newcomers."""
+        """The first key ends the hint for newcomers; what is typed ahead of a field that opens goes into it."""
         if isinstance(event, events.Key):
             self.desk.newcomer = False
+            if self._typed_ahead(event):
+                return
         await super().on_event(event)
+
+    def _typed_ahead(self, key: events.Key) -> bool:
+        """Whether a key came back unused from where the keyboard was when it was typed, and a field got it instead.
+
+        Keys that come in one go (a slow line, a script) are all sent out before the first of them opens anything.
+        """
+        field = self.focused
+        if not key.is_forwarded:
+            self._typed.append((key, field))
+            return False
+        meant = next((widget for sent, widget in self._typed if sent is key), field)
+        if field is meant or not isinstance(field, Input):
+            return False
+        field.post_message(key)
+        return True
 
     # -- places --------------------------------------------------------------------------------------------------------
 

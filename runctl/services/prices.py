@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def _shipped() -> dict[str, Any]:
     return dict(json.loads((_BOOK / "book.json").read_text(encoding="utf-8")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _machines(region: str) -> dict[str, Sequence[Any]]:
     """Prices by type; a file of its own for each region, because all of them are ten times what a start needs."""
     if region not in _shipped()["regions"]:  # a region's name comes from outside and is never a path by itself

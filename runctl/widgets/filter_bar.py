@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -52,7 +51,10 @@ class FilterInput(Input):
 
 
 class FilterBar(Horizontal):
-    """Hidden until asked for; posts every change and says what the parser said."""
+    """Hidden until asked for; posts every change and says what the parser said.
+
+    What it consists of is made when it is first needed: the first picture shows none of it.
+    """
 
     DEFAULT_CSS = """
     FilterBar { height: 1; display: none; background: $surface; }
@@ -79,26 +81,30 @@ class FilterBar(Horizontal):
         self._history: list[str] = []
         self._at = 0
 
-    def compose(self) -> ComposeResult:
-        """A slash, the field, the verdict."""
-        yield Static("/", classes="slash", markup=False)
-        yield FilterInput(placeholder=self._placeholder, compact=True)
-        yield Static("", classes="verdict", markup=False)
+        self._field: FilterInput | None = None
+        self._said = Static("", classes="verdict", markup=False)
+
+    def _made(self) -> FilterInput:
+        """The field. It can take the keyboard at once: keys typed before it is drawn wait in its queue."""
+        if self._field is None:
+            self._field = FilterInput(placeholder=self._placeholder, compact=True)
+            self.mount(Static("/", classes="slash", markup=False), self._field, self._said)
+        return self._field
 
     @property
     def text(self) -> str:
         """What is typed."""
-        return self.query_one(FilterInput).value
+        return "" if self._field is None else self._field.value
 
     def open(self) -> None:
         """Show the line and take the keyboard."""
         self.add_class("-open")
         self._at = len(self._history)
-        self.query_one(FilterInput).focus()
+        self.screen.set_focus(self._made())  # not `focus()`, which would leave the next keys to the table
 
     def close(self, *, keep: bool) -> None:
         """Give the keyboard back; with `keep` the filter stays and the line shows it."""
-        field = self.query_one(FilterInput)
+        field = self._made()
         if not keep:
             field.value = ""
         elif field.value and (not self._history or self._history[-1] != field.value):
@@ -108,13 +114,15 @@ class FilterBar(Horizontal):
 
     def set_text(self, text: str) -> None:
         """Put a text in without opening the line."""
-        self.query_one(FilterInput).value = text
+        if text != self.text:
+            self._made().value = text
         self.set_class(bool(text), "-open")
 
     def verdict(self, text: str, *, valid: bool) -> None:
         """Say how many rows match, or what is wrong."""
         self.set_class(not valid, "-invalid")
-        self.query_one(".verdict", Static).update(clean_text(text))
+        if (said := clean_text(text)) != self._said.content:
+            self._said.update(said)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell at every key."""
@@ -129,4 +137,4 @@ class FilterBar(Horizontal):
             return
         self._at = max(0, min(len(self._history), self._at + (1 if event.what == "newer" else -1)))
         recalled = self._history[self._at] if self._at < len(self._history) else ""
-        self.query_one(FilterInput).value = recalled
+        self._made().value = recalled

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,8 +22,10 @@ from runctl.cli.headstart import Headstart
 def collector() -> Iterator[None]:
     """The collector as it was."""
     thresholds = gc.get_threshold()
+    compiled = importlib.import_module("re._compiler").compile
     yield
     vars(dataclasses).pop("exec", None)
+    vars(importlib.import_module("re._compiler"))["compile"] = compiled
     gc.unfreeze()
     gc.set_threshold(*thresholds)
     gc.enable()
@@ -59,6 +63,39 @@ def test_kept_code_makes_the_same_classes(tmp_path: Path) -> None:
         early.keep()
         assert file.stat().st_size > 500, run
     assert behaves(machine())
+
+
+PATTERNS = (
+    (r"(?P<n>[0-9]+)(?:px|%)?", 0, "12px 3%"),
+    (r"^\s*(?P<key>[\w.]+)\s*=\s*(.*)$", re.MULTILINE | re.IGNORECASE, "a.b = 1\nÄö = 2"),
+    (r"[a-zà-ÿ]+(?=!)|(?<=\?)\d", re.IGNORECASE, "HÉLLO! ?7"),
+    (r"(a|b)\1{2,3} # twice", re.VERBOSE, "aaa bbbb"),
+)
+
+
+def found(pattern: str, flags: int, text: str) -> list[object]:
+    """Everything that a pattern compiled now finds."""
+    re.purge()
+    made = re.compile(pattern, flags)
+    matches = [(m.span(), m.groups(), m.groupdict()) for m in made.finditer(text)]
+    return [matches, made.flags, made.groups, dict(made.groupindex), made.pattern, made.sub("<>", text)]
+
+
+def test_kept_patterns_find_the_same(tmp_path: Path) -> None:
+    expected = [found(*given) for given in PATTERNS]
+    file, written = tmp_path / "codes.bin", 0
+    for _ in range(3):
+        early = Headstart(file)
+        early.begin()
+        assert [found(*given) for given in PATTERNS] == expected
+        with pytest.raises(re.error, match="unterminated"):
+            re.compile("[a")
+        assert re.compile(rb"a+").findall(b"aab") == [b"aa"]
+        early.keep()
+        written = written or file.stat().st_mtime_ns
+        assert file.stat().st_mtime_ns == written, "nothing new, and written again"
+    assert [found(*given) for given in PATTERNS] == expected
+    re.purge()
 
 
 @pytest.mark.parametrize("content", [b"", b"abc", b"\0" * 64, b"\xff" * 4096])

@@ -54,6 +54,7 @@ async def _reach(driver: Driver, scope: Scope) -> None:
         await app.action_switch_mode(mode)
         await driver.pilot.pause()
     driver.fleet.table.focus()
+    await driver.pilot.pause()
     if scope is Scope.VIEWER:
         app.push_screen(RawModal("raw", "\n".join("text" * 99), keymap=app.desk.keymap))
     elif scope is Scope.DIALOG:

@@ -25,11 +25,19 @@ def test_the_shipped_book_is_what_the_script_makes_of_the_facts() -> None:
     assert script["build"]() == {file.name: file.read_text() for file in book.iterdir()}
 
 
+READS = """
+import sys
+opened = []
+sys.addaudithook(lambda name, args: name == "open" and opened.append(str(args[0])))
+from runctl.services.prices import PriceBook
+for region in ("us-east-1", "../price_book/us-east-2", "us-east-1"):
+    PriceBook().instance_rate(region, "g5.xlarge", "spot")
+print([name for name in opened if name.endswith(".json")])
+"""
+
+
 def test_a_region_s_prices_are_read_when_they_are_asked_for_and_a_name_is_never_a_path() -> None:
-    files = "import sys\nopened = []\nsys.addaudithook(lambda name, args: name == 'open' and opened.append(str(args[0])))\n"
-    asks = "from runctl.services.prices import PriceBook\nfor region in ('us-east-1', '../price_book/us-east-2', 'us-east-1'):\n"
-    tells = "    PriceBook().instance_rate(region, 'g5.xlarge', 'spot')\nprint([o for o in opened if o.endswith('.json')])"
-    done = subprocess.run([sys.executable, "-c", files + asks + tells], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", READS], capture_output=True, text=True, check=True)
     read = [Path(name).name for name in ast.literal_eval(done.stdout)]
     assert read == ["book.json", "us-east-1.json"]
 

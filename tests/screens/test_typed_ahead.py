@@ -1,0 +1,38 @@
+"""Keys that come in one go: none is lost, and none does in the table what was meant for a field."""
+
+from __future__ import annotations
+
+from textual import events
+
+from runctl.widgets.filter_bar import FilterBar, FilterInput
+from tests.screens.driving import Driver, running
+
+
+def at_once(driver: Driver, text: str) -> None:
+    """What a slow line delivers in one piece."""
+    for letter in text:
+        driver.app.post_message(events.Key({"/": "slash", ":": "colon", "*": "asterisk"}.get(letter, letter), letter))
+
+
+async def test_what_is_typed_right_behind_the_slash_is_the_filter() -> None:
+    async with running() as driver:
+        bar = driver.fleet.query_one(FilterBar)
+        assert not bar.children, "the line was made before anybody asked for it"
+        at_once(driver, "/type:g5*")
+        await driver.until(lambda: bar.text == "type:g5*")
+        await driver.until(lambda: len(driver.fleet.shown.rows) == 3)
+        assert driver.app.screen is driver.fleet, "a letter opened something"
+        assert "3/8" in driver.screen()
+
+
+async def test_a_key_that_the_field_does_not_use_goes_round_once() -> None:
+    async with running() as driver:
+        at_once(driver, "/g")
+        driver.app.post_message(events.Key("f9", None))
+        at_once(driver, "5")
+        await driver.until(lambda: driver.fleet.query_one(FilterBar).text == "g5")
+        await driver.press("enter")
+        assert driver.app.focused is driver.fleet.table
+        await driver.press("slash")
+        assert isinstance(driver.app.focused, FilterInput)
+        assert driver.fleet.query_one(FilterBar).text == "g5"
