@@ -1,6 +1,6 @@
 """Build the shipped price book from the facts in `scripts/price_facts/`. Deterministic: same facts, same bytes.
 
-`book.json` has what every start needs; a region's prices of machines are a file each, read when that region is asked for.
+`book.json` has what every start needs; the prices of machines are a file for each region, read when it is asked for.
 """
 
 from __future__ import annotations
