@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,6 @@ from rich.text import Text
 from textual import events, on
 from textual.binding import BindingType
 from textual.command import Provider
-from textual.widget import Widget
-from textual.widgets import Input
 
 from runctl.clock import Clock
 from runctl.config.settings import UiSettings
@@ -28,6 +25,7 @@ from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.desk import Desk
 from runctl.screens.history import History, View
 from runctl.screens.leaving import LeavingApp
+from runctl.screens.typing_ahead import TypingApp
 from runctl.services.links import login_argv
 from runctl.store.fields import Context
 from runctl.store.select import alerts
@@ -49,7 +47,7 @@ def _palette() -> type[Provider]:
     return ActionProvider
 
 
-class GlobalActions(LeavingApp):
+class GlobalActions(TypingApp, LeavingApp):
     """Actions of the scope `Everywhere`."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
@@ -63,7 +61,6 @@ class GlobalActions(LeavingApp):
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self._history = History()
         self._commands: list[str] = []
-        self._typed: deque[tuple[events.Key, Widget | None]] = deque(maxlen=100)
 
     def dress(self, ui: UiSettings) -> None:
         """Colours and characters, as the settings and the terminal want them."""
@@ -87,27 +84,10 @@ class GlobalActions(LeavingApp):
         self.push_screen(modals.ViewerModal(title, text, keymap=self.desk.keymap, ascii_only=ascii_only))
 
     async def on_event(self, event: events.Event) -> None:
-        """The first key ends the hint for newcomers; what is typed ahead of a field that opens goes into it."""
+        """The first key ends the hint for newcomers."""
         if isinstance(event, events.Key):
             self.desk.newcomer = False
-            if self._typed_ahead(event):
-                return
         await super().on_event(event)
-
-    def _typed_ahead(self, key: events.Key) -> bool:
-        """Whether a key came back unused from where the keyboard was when it was typed, and a field got it instead.
-
-        Keys that come in one go (a slow line, a script) are all sent out before the first of them opens anything.
-        """
-        field = self.focused
-        if not key.is_forwarded:
-            self._typed.append((key, field))
-            return False
-        meant = next((widget for sent, widget in self._typed if sent is key), field)
-        if field is meant or not isinstance(field, Input):
-            return False
-        field.post_message(key)
-        return True
 
     # -- places --------------------------------------------------------------------------------------------------------
 
