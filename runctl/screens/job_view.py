@@ -14,6 +14,7 @@ from runctl.keymap import Scope
 from runctl.messages import CopyRequested
 from runctl.screens import modals
 from runctl.screens.cells import text_to_ascii
+from runctl.screens.job_acts import JobActs
 from runctl.screens.job_follow import FollowedJob
 from runctl.screens.job_text import SMOOTHNESS, moment_at, names_of
 from runctl.screens.readings import help_text, sections_text
@@ -38,6 +39,26 @@ class JobScreen(FollowedJob):
     def _read(self, title: str, text: Text) -> None:
         shown = text_to_ascii(text) if self.signs is ASCII else text
         self.app.push_screen(modals.ViewerModal(title, shown, keymap=self.desk.keymap, ascii_only=self.signs is ASCII))
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _acts(self) -> JobActs:
+        return JobActs(self.app, self.desk, ascii_only=self.signs is ASCII, done=self.action_look_again)
+
+    def action_stop_job(self) -> None:
+        """Stop it by its own way."""
+        self._acts.stop([self.news.row if self.news is not None else self.job])
+
+    def action_job_menu(self) -> None:
+        """What can be done to it."""
+        self._acts.menu(self.news.row if self.news is not None else self.job)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In read-only mode what changes something is not there."""
+        if not self.desk.keymap.allows(action):
+            return False
+        return super().check_action(action, parameters)
 
     # -- curves --------------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from runctl.screens.cells import (
     state,
     state_glyph,
 )
+from runctl.screens.job_acts import JobActs
 from runctl.screens.job_cells import (
     has_record,
     is_over,
@@ -43,6 +44,7 @@ from runctl.screens.noun import Noun, Resource
 from runctl.services.jobs.seen import NO_BUCKET, Outcome
 from runctl.store.fields import JOB_FIELDS, Context
 from runctl.store.select import PanelStatus, jobs, panel_status
+from runctl.theme import ASCII
 from runctl.widgets.detail import Section
 
 COLUMNS: tuple[Spec[Job], ...] = (
@@ -174,6 +176,33 @@ class JobsScreen(FleetScreen[Job]):
         """The job with its curves over the whole screen."""
         if (row := self._row()) is not None:
             self._open(row, "curve")
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _acts(self) -> JobActs:
+        return JobActs(self.app, self.desk, ascii_only=self.signs is ASCII, done=self._acted)
+
+    def _acted(self) -> None:
+        self.table.marks = frozenset()
+
+    def action_stop(self) -> None:
+        """Stop the job by its own way; where only tags tell of one, its machine."""
+        rows = self.table.marked_rows() or ([self.table.cursor_row] if self.table.cursor_row is not None else [])
+        if rows and all(has_record(row) for row in rows):
+            self._acts.stop(rows)
+        elif rows and any(has_record(row) for row in rows):
+            self.notify("some of these have no record: stop those by their machines", markup=False)
+        else:
+            super().action_stop()
+
+    def action_menu(self) -> None:
+        """What can be done to the job; to machines where no record tells of one."""
+        row = self.table.cursor_row
+        if row is not None and has_record(row) and not self.table.marks:
+            self._acts.menu(row, super().action_menu if row.id and self._live(self.noun.resource(row)) else None)
+        else:
+            super().action_menu()
 
     def _open(self, row: Job, pane: str = "") -> None:
         if has_record(row):

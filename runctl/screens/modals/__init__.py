@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runctl.screens.modals.fields import Field as Field
     from runctl.screens.modals.form import FormModal as FormModal
     from runctl.screens.modals.form import Verdict as Verdict
+    from runctl.screens.modals.job import JobModal as JobModal
     from runctl.screens.modals.pick import Option as Option
     from runctl.screens.modals.pick import PickModal as PickModal
     from runctl.screens.modals.plan import PlanModal as PlanModal
@@ -27,6 +28,7 @@ _HOMES = {
     "CommandModal": "command",
     "Field": "fields",
     "FormModal": "form",
+    "JobModal": "job",
     "Option": "pick",
     "PickModal": "pick",
     "PlanModal": "plan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ from runctl import paths
 from runctl.clock import Clock, SystemClock
 from runctl.config import Settings
 from runctl.errors import ConfigurationError, InputError
-from runctl.services.jobs import reach
+from runctl.services.jobs import offers, reach
 from runctl.services.jobs.follower import Follower
+from runctl.services.jobs.offers import Offer
 from runctl.services.jobs.providers.local import LocalProvider
 from runctl.services.jobs.service import Found, Jobs
 
@@ -133,3 +135,21 @@ class JobsDoor:
         if where is None:
             raise ConfigurationError("no region is known", hint="R chooses one")
         return ec2_hands(self.jobs, self.backend, self.settings, self.clock, where)
+
+    # --- what is done to a job, see `offers` ---
+
+    def offer_stop(self, jobs: Iterable[str]) -> Offer:
+        """What a stop would do to each job."""
+        return offers.offer_stop(self, jobs)
+
+    def stop(self, jobs: Iterable[str]) -> tuple[str, ...]:
+        """Ask each for its stop; a sentence about each."""
+        return offers.stop_jobs(self, jobs)
+
+    def offer_going_on(self, job: str, *, fresh: bool) -> Offer:
+        """What another attempt would be."""
+        return offers.offer_going_on(self, job, fresh=fresh)
+
+    def go_on(self, job: str, *, cause: str, fresh: bool) -> tuple[str, ...]:
+        """Start another attempt; what came of it."""
+        return offers.go_on(self, job, cause=cause, fresh=fresh)
