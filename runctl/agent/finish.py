@@ -158,7 +158,10 @@ class Finish:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, parts.places.exit_file)
-        reporter.event("finished", exit_record["message"], {"verified": exit_record["verified"]})
+        missing = exit_record["missing"]
+        lacks = f"; NOT saved: {', '.join(m['path'] for m in missing[:5])}" + (" …" if missing[5:] else "")
+        said = exit_record["message"] + (lacks if missing else "")
+        reporter.event("finished", said, {"verified": exit_record["verified"], "missing": missing[:20]})
         while True:
             try:
                 reporter.send(everything=True)

@@ -234,12 +234,12 @@ class Reporter:
             self._store.put(record.attempt_key(self._job, self._attempt, "curve.json"), value)
             self._curve_sent, self._curve_at = count, now
 
-    def put_once(self, name: str, value: Mapping[str, Any]) -> bool:
-        """Write an object of the attempt that is written once; False where it is there already."""
+    def put_once(self, name: str, value: Mapping[str, Any], over: bool = False) -> bool:
+        """Write an object of the attempt; False where it is there already, and may not be written `over`."""
         key = record.attempt_key(self._job, self._attempt, name)
         whole = {"v": record.VERSION, "job": self._job, "attempt": self._attempt, "at": self._clock(), **value}
         try:
-            self._store.put(key, record.dump(whole), absent=True)
+            self._store.put(key, record.dump(whole), absent=not over)
         except ConflictError:
             return False
         return True

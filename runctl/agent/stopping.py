@@ -75,6 +75,7 @@ class Stopping:
         return parts.limits.broken(parts.facts())
 
     def _notice(self) -> Stop | None:
+        """What EC2 announces, told once: why to stop now, or None."""
         notices, reporter = self.parts.notices, self.parts.reporter
         if notices is None or (reporter.state.get("notice") or {}).get("kind") == "spot":
             return None
@@ -84,14 +85,14 @@ class Stopping:
             notice = {"kind": kind, "action": found.get("action"), "time": found.get("time") or found.get("noticeTime")}
             reporter.state["notice"] = {**notice, "at": time.time()}
             with contextlib.suppress(StoreError):
-                reporter.put_once("notice.json", notice)
+                reporter.put_once("notice.json", notice, over=kind == "spot")  # it says more than a recommendation
             if kind == "spot":
                 reporter.event("notice", f"EC2 will {notice['action']} this machine at {notice['time']}", notice)
                 return Stop("spot-notice", f"EC2 takes the machine back at {notice['time']}")
             reporter.event("rebalance", "EC2 expects to take this machine back soon", notice)
             self._hurry()
             if (self.parts.spec.get("limits") or {}).get("on_rebalance") == "stop":
-                return Stop("spot-notice", "EC2 recommends to leave this machine")
+                return Stop("rebalance", "EC2 recommends to leave this machine")
         return None
 
     def begin(self, stop: Stop, command: Command | None) -> None:
@@ -101,12 +102,8 @@ class Stopping:
         if stop.reason == "fenced":
             return
         grace = parts.limits.grace_s
-        if stop.reason == "spot-notice":
-            left = self._left()
-            self.deadline = now + left - min(MARGIN_S, left / 4)
-            rate, waiting = parts.checkpoints.bytes_per_s, parts.checkpoints.pending_bytes
-            upload = waiting / rate if rate else 20.0
-            grace = min(grace, max(left / 4, self.deadline - now - min(upload + 5.0, left / 2)))
+        if stop.reason in ("spot-notice", "rebalance"):
+            grace = self._hasten(grace)
         elif stop.reason == "shutdown":
             self.deadline, grace = now + _SHUTDOWN_S, min(grace, _SHUTDOWN_GRACE_S)
         handles = command.handles_term() if command is not None else True
@@ -118,9 +115,21 @@ class Stopping:
         with contextlib.suppress(OSError), open(parts.places.stop_file, "w", encoding="utf-8") as file:
             file.write(stop.reason + "\n")
 
+    def _hasten(self, grace: float) -> float:
+        """Set the deadline by the notice; how much of a grace (seconds) that leaves to the command."""
+        now, left, checkpoints = time.monotonic(), self._left(), self.parts.checkpoints
+        self.deadline = now + left - min(MARGIN_S, left / 4)
+        rate, waiting = checkpoints.bytes_per_s, checkpoints.pending_bytes
+        upload = waiting / rate if rate else 20.0
+        return min(grace, max(left / 4, self.deadline - now - min(upload + 5.0, left / 2)))
+
     def _left(self) -> float:
-        """Seconds until EC2 takes the machine, by the notice; two minutes at most, and where it names no time."""
-        text = str((self.parts.reporter.state.get("notice") or {}).get("time") or "")
+        """Seconds until EC2 takes the machine, by the notice; two minutes at most, and where it names no time.
+
+        The time of a recommendation is when EC2 made it, not when anything ends.
+        """
+        notice = self.parts.reporter.state.get("notice") or {}
+        text = str(notice.get("time") or "") if notice.get("kind") == "spot" else ""
         try:
             at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
         except ValueError:
@@ -130,6 +139,9 @@ class Stopping:
     def pursue(self, command: Command) -> None:
         """Send the signals when their time has come."""
         now = time.monotonic()
+        notice = self._notice()
+        if notice is not None and notice.reason == "spot-notice":  # while it ends for another reason
+            self._kill_at = now + self._hasten(max(0.0, self._kill_at - now))
         if not self._termed and now >= self._term_at:
             self._termed = True
             command.signal(signal.SIGTERM)

@@ -15,6 +15,7 @@ from runctl.errors import InputError
 
 if TYPE_CHECKING:
     from runctl.cli.invocation import Invocation
+    from runctl.models.record import Exit
     from runctl.services.jobs.follow import Curves, LogPart
     from runctl.services.jobs.look import Look
     from runctl.services.jobs.service import Found, Jobs
@@ -122,7 +123,8 @@ def _show_facts(
         ("checkpoint", f"{format_duration(row.checkpoint_age_s)} old" if row.checkpoint_age_s is not None else "none"),
         ("at risk", risk if not seen.verdict.outcome.over else "nothing: it is over"),
     ]
-    write_facts(call, facts)
+    write_facts(call, [*facts, *_saved(seen.seen.exit)])
+    write_lines(_not_saved(call, seen.seen.exit))
     usable = [c for c in checkpoints if c.get("deleted_at") is None]
     if usable:
         write_lines(["", "checkpoints"])
@@ -131,6 +133,20 @@ def _show_facts(
     for moment in timeline(events)[-20:]:
         at = time.strftime("%m-%d %H:%M:%S", time.gmtime(moment.at))
         write_lines([f"  {at}Z  {moment.attempt:>2}  {clean(moment.kind):<17} {clean(moment.message, 300)}"])
+
+
+def _saved(end: Exit | None) -> list[tuple[str, str]]:
+    """Whether what the job made is in the record, once it is over."""
+    if end is None or end.get("verified") is None:
+        return []
+    missing = end.get("missing") or ()
+    return [("saved", "everything" if end.get("verified") else f"NOT {len(missing) or 'everything'}: see below")]
+
+
+def _not_saved(call: Invocation, end: Exit | None) -> list[str]:
+    clean, missing = call.style.clean, (end or {}).get("missing") or ()
+    lines = [f"  {clean(str(m.get('path')), 200)}: {clean(str(m.get('why')), 300)}" for m in missing]
+    return ["", "NOT SAVED", *lines] if lines else []
 
 
 def _checkpoint_line(call: Invocation, checkpoint: Mapping[str, Any]) -> str:

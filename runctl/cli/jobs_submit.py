@@ -26,6 +26,7 @@ _FLAGS = {
     "resources.profile": "instance-profile", "resources.on": "on", "checkpoints.dir": "checkpoint-dir",
     "checkpoints.pattern": "checkpoint-pattern", "checkpoints.keep": "keep", "checkpoints.best": "best",
     "limits.budget": "budget", "limits.ttl": "ttl", "limits.idle": "idle", "limits.grace": "grace",
+    "limits.on_rebalance": "on-rebalance",
     "retry.attempts": "attempts", "retry.exit_codes": "retry-exit", "outputs": "outputs", "data": "data",
     "env": "env", "env_from": "env", "secrets": "secret", "allow_files": "allow-file",
 }  # fmt: skip
@@ -49,6 +50,11 @@ def _configure(parser: Parser) -> None:
     end.add_argument("--ttl", metavar="8h", help="stop after this long (default 24h)")
     end.add_argument("--idle", metavar="30m", help="stop after this long without progress (default 30m)")
     end.add_argument("--grace", metavar="2m", help="time to save after SIGTERM (default 2m)")
+    end.add_argument(
+        "--on-rebalance",
+        choices=("save", "stop"),
+        help="when EC2 expects to take a spot machine: save and run on, or end",
+    )
     end.add_argument("--attempts", type=arguments.limit, metavar="N", help="most attempts, interruptions included")
     end.add_argument("--retry-exit", action="append", type=int, metavar="CODE", help="exit code worth another attempt")
     end.add_argument("--at-end", choices=("terminate", "stop", "keep"), help="what becomes of the machine")

@@ -108,7 +108,7 @@ PHASES = (
 )
 """What `state.json` may say in `phase`. The supervisor writes BOOTSTRAPPING … ENDED; the outcome is a verdict."""
 
-STOP_REASONS = ("cancel", "spot-notice", "ttl", "idle", "budget", "disk", "stalled", "fenced", "shutdown")
+STOP_REASONS = ("cancel", "spot-notice", "rebalance", "ttl", "idle", "budget", "disk", "stalled", "fenced", "shutdown")
 """Why the supervisor stopped the command; `exit.json` has null where the command ended by itself."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -48,7 +48,7 @@ class Limits(TypedDict, total=False):
 
     `grace_s` between SIGTERM and SIGKILL; `upload_s` for what is left to upload after the end; `idle_s` without log,
     metric or CPU. `budget_usd` is for the job: the supervisor adds its own hours × rate to `launch.spent_usd`.
-    `on_rebalance`: "save" (upload now, run on; the default) or "stop" (as a spot notice).
+    `on_rebalance`: "save" (upload now, run on; the default) or "stop" (as at a spot notice).
     """
 
     budget_usd: float | None

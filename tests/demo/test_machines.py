@@ -202,18 +202,27 @@ class _Cloudy(Job):
 
 
 def test_an_interrupted_job_saves_itself_and_continues_on_the_next_machine(here: DemoCloud, tmp_path: Path) -> None:
-    """Scenario C: notice, checkpoint, INTERRUPTED; the next machine continues, and ends itself when it is done."""
+    """Scenario C: notice, checkpoint, INTERRUPTED; the next machine continues, and ends itself when it is done.
+
+    A rebalance recommendation before it is told, and ends nothing.
+    """
     servers.make_bucket(servers.client_of(here.endpoint_url), "jobs")
     job = _Cloudy(tmp_path, tmp_path, S3Store("jobs"), "s3://jobs")
     rates = [{"type": "g5.xlarge", "az": None, "market": "spot", "usd_per_hour": 0.5}]
     command = [sys.executable, "-c", TRAINER]
-    job.submit(*command, launch={"rates": rates}, limits={"grace_s": 20.0, "upload_s": 20.0, "budget_usd": 9.0})
+    limits = {"grace_s": 20.0, "upload_s": 20.0, "budget_usd": 9.0}
+    job.submit(*command, launch={"rates": rates}, limits=limits, at_end="terminate")  # the machine is the cloud's
     machine = job.launch(1, SPOT)
     here.advance(10)
     until(lambda: (job.state().get("step") or 0) > 5, "it trains", 90)
     assert job.state()["machine"]["instance_id"] == machine
     assert job.state()["machine"]["market"] == "spot"
     assert job.state()["limits"]["spent_usd"] > 0
+    here.rebalance(machine)
+    until(lambda: "rebalance" in job.kinds(), "the recommendation is told")
+    told = job.state()["step"]
+    until(lambda: (record.newest_complete(job.index()) or {"step": 0})["step"] > told, "it saves and runs on")
+    assert (job.json("notice.json")["kind"], job.json("exit.json")) == ("rebalance", None)  # type: ignore[index]
     here.interrupt(machine)
     until(lambda: job.json("exit.json"), "the exit is written", 90)
     end = job.exit()

@@ -154,6 +154,20 @@ def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
     assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
 
 
+def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice(lab: Lab) -> None:
+    job = lab.started("--spot", "--on-rebalance", "stop", pause="0.02")
+    machine = _wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)["instance_id"]
+    lab.cloud.rebalance(machine)
+    left = _wait(job, _in_state("INTERRUPTED"))
+    end = left["exit"]
+    assert (end["stop_reason"], end["rc"], end["verified"], end["killed"]) == ("rebalance", 0, True, False)
+    assert end["newest_complete"]["step"] == end["step"]
+    stop = next(e for e in left["events"] if e["kind"] == "stop-requested")
+    assert end["at"] - stop["at"] < 110
+    assert "recommendation" in left["reason"]
+    _wait(job, lambda s: s["resource_state"] not in ("pending", "running"))  # it ends itself; nobody takes it
+
+
 @also
 def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> None:
     """Scenario D: what a laptop finds that slept: first the reason, later only that it is gone."""

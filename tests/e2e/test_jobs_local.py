@@ -89,6 +89,33 @@ def test_stop_waits_for_the_save_and_resume_goes_on(project: Path, tmp_path: Pat
     assert len(left) <= 2
 
 
+def test_what_could_not_be_saved_in_time_is_said_by_name(project: Path) -> None:
+    """A file stands where the directory of outputs should be made: its upload fails until the time for it is over."""
+    (project / "train.py").write_text("""
+import os
+open("result.txt", "w").write("the result")
+open(os.environ["BLOCK"].format(os.environ["RUNCTL_JOB"]), "w").write("in the way")
+""")
+    with (project / "job.toml").open("a") as file:
+        place = paths.local_jobs_dir() / "records" / "runctl" / "jobs" / "{}" / "outputs"
+        file.write(f'[limits]\nupload = "1s"\n[env]\nBLOCK = "{place}"\n')
+    done = runctl(
+        "jobs", "submit", "--spec", str(project / "job.toml"), "--outputs", "*.txt", "--yes", str(project / "train.py")
+    )
+    assert done.code == 0, done.err
+    job = done.out.strip()
+    until(lambda: _state(job) == "FAILED")
+    shown = runctl("jobs", "show", job)
+    state, saved = (next(x for x in shown.out.splitlines() if x.startswith(word)) for word in ("state", "saved"))
+    assert "upload: ended with 0, but 1 file is not saved: result.txt" in state
+    assert "NOT 1" in saved
+    assert "NOT SAVED\n  result.txt: " in shown.out
+    assert "finished" in shown.out.partition("events")[2]
+    assert "; NOT saved: result.txt" in shown.out.partition("events")[2]
+    end = runctl("jobs", "show", job, "-o", "json").json()["exit"]
+    assert (end["rc"], end["verified"], [m["path"] for m in end["missing"]]) == (0, False, ["result.txt"])
+
+
 def test_a_closed_terminal_and_a_killed_client_end_no_job(project: Path) -> None:
     job = _submit(project, "100000", "0.02")
     follower = subprocess.Popen(

@@ -104,6 +104,7 @@ class Limits(_Model):
     idle: Ttl | None = 1800.0
     grace: Span = 120.0
     upload: Span = 1800.0
+    on_rebalance: Literal["save", "stop"] = "save"
 
     def to_record(self) -> record.Limits:
         """Its part of `spec.json`."""
@@ -113,6 +114,7 @@ class Limits(_Model):
             "idle_s": self.idle,
             "grace_s": self.grace,
             "upload_s": self.upload,
+            "on_rebalance": self.on_rebalance,
         }
 
 

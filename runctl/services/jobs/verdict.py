@@ -7,6 +7,7 @@ our own blindness: what cannot be read makes the outcome UNKNOWN, and UNKNOWN as
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from runctl.format import format_duration
@@ -96,10 +97,22 @@ def _ended(seen: Seen) -> Verdict | None:
     if end is None:
         return None
     if stop := end.get("stop_reason"):
-        return _stopped(seen, end, stop)
-    if end.get("rc") == 0:
+        found = _stopped(seen, end, stop)
+    elif end.get("rc") == 0:
         return _finished(seen, end)
-    return _over(seen, Outcome.FAILED, _why_failed(end), row=3)
+    else:
+        found = _over(seen, Outcome.FAILED, _why_failed(end), row=3)
+    if end.get("verified") is False:
+        found = replace(found, reason=f"{found.reason}; {_unsaved(end)}")
+    return found
+
+
+def _unsaved(end: Exit) -> str:
+    missing = end.get("missing") or []
+    names = ", ".join(str(m.get("path", "?")) for m in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    count = "1 file is" if len(missing) == 1 else f"{len(missing) or 'some'} files are"
+    return f"{count} not saved" + (f": {names}{more}" if names else "")
 
 
 def _over(seen: Seen, outcome: Outcome, reason: str, *, row: int) -> Verdict:
@@ -114,9 +127,7 @@ def _over(seen: Seen, outcome: Outcome, reason: str, *, row: int) -> Verdict:
 def _finished(seen: Seen, end: Exit) -> Verdict:
     if end.get("verified") is not False:
         return _over(seen, Outcome.SUCCEEDED, "", row=1)
-    missing = end.get("missing") or []
-    names = ", ".join(str(m.get("path", "?")) for m in missing[:3])
-    said = f"ended with 0, but {len(missing) or 'some'} files are not saved" + (f": {names}" if names else "")
+    said = f"ended with 0, but {_unsaved(end)}"
     if seen.machine.state in ("pending", "running", "stopped"):
         return _told(seen, Outcome.FINALIZING, f"blocked: {said}", row=1)
     return _told(seen, Outcome.FAILED, f"upload: {said}", row=1)
@@ -124,6 +135,8 @@ def _finished(seen: Seen, end: Exit) -> Verdict:
 
 def _stopped(seen: Seen, end: Exit, stop: str) -> Verdict:
     """It was made to stop: whatever code it ended with, it did not finish."""
+    if stop == "rebalance":
+        return _interrupted(seen, "spot interruption ahead: it left on EC2's recommendation", row=2)
     if stop == "spot-notice" or (stop == "shutdown" and _taken(seen)):
         return _interrupted(seen, "spot interruption", row=2)
     if stop == "cancel":

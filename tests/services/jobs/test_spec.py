@@ -44,6 +44,7 @@ HF_TOKEN = "ssm:/ml/hf-token"
 budget = 20.0
 ttl = "8h"
 idle = "20m"
+on_rebalance = "stop"
 
 [retry]
 attempts = 5
@@ -79,6 +80,7 @@ def test_everything_a_file_says_is_in_the_record(tmp_path: Path) -> None:
         "idle_s": 1200.0,
         "grace_s": 120.0,
         "upload_s": 1800.0,
+        "on_rebalance": "stop",
     }
     assert spec["retry"] == {"max_attempts": 5, "on_interruption": True, "on_exit": [75]}
     assert spec["resources"]["types"] == ["g5.xlarge", "g6.xlarge"]
@@ -97,6 +99,7 @@ def test_flags_stand_over_the_file_key_by_key(tmp_path: Path) -> None:
 def test_a_job_ends_by_itself_even_when_nobody_said_so() -> None:
     job = build_job({"script": "train.py"})
     assert (job.limits.ttl, job.limits.idle, job.at_end) == (86400.0, 1800.0, "terminate")
+    assert job.limits.on_rebalance == "save"
     assert job.resources.market == "on-demand"
 
 
@@ -106,6 +109,7 @@ def test_a_job_ends_by_itself_even_when_nobody_said_so() -> None:
         ('name = "a"\nnmae = "b"\n', ":2: unknown key nmae; did you mean name?", "name"),
         ("[limits]\nbugdet = 3\n", ":2: unknown key limits.bugdet; did you mean budget?", "budget"),
         ("[resources]\n\ntype = 'g5.xlarge'\n", ":3: unknown key resources.type; did you mean types?", "types"),
+        ("[limits]\non_rebalance = 'go'\n", ":2: limits.on_rebalance: input should be 'save' or 'stop'", ""),
         ("[limits]\nttl = 8\n", ":2: limits.ttl: 8 what?", ""),
         ("[limits]\nttl = '8x'\n", ":2: limits.ttl: '8x' is not a duration", ""),
         ("[resources]\nnodes = 2\n", ":2: resources.nodes: input should be 1", ""),
