@@ -19,9 +19,11 @@ from runctl.models.plan import ItemResult, Plan
 from runctl.services.backend import Backend
 
 if TYPE_CHECKING:  # acting is imported when somebody acts
+    from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
     from runctl.services.actions import Actions
     from runctl.services.jobs.hands import JobsDoor
 
+P = TypeVar("P")
 T = TypeVar("T")
 Post = Callable[[Message], bool]
 #: Opens the door to acting for a backend, with references looked up in some regions.
@@ -150,6 +152,51 @@ class Asking:
         failed: Callable[[RunctlError], None],
     ) -> Asked:
         """Apply a plan off the UI's thread; see `Desk.carry_out`."""
+        return self._act(
+            lambda door, tell, cancelled: door.apply(plan, progress=tell, cancelled=cancelled), progress, done, failed
+        )
+
+    def offer(
+        self, request: LaunchRequest, answered: Callable[[Offer], None], failed: Callable[[RunctlError], None]
+    ) -> Asked:
+        """What a launch would be; see `Desk.offer`."""
+
+        def question(door: Actions) -> Offer:
+            from runctl.services.launch.offer import make_offer
+            from runctl.services.launch.quarantine import open_quarantine
+            from runctl.services.prices import PriceBook
+
+            ground = door.ground
+            counted = ground.cloud.fetch_regions() if "all" in door.regions else door.regions
+            return make_offer(ground, request, PriceBook(), open_quarantine(ground.clock), regions=counted)
+
+        return self.plan(question, answered, failed)
+
+    def launch(
+        self,
+        offer: Offer,
+        tried: Callable[[Attempt], None],
+        done: Callable[[LaunchResult], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Asked:
+        """Launch what was offered off the UI's thread; see `Desk.launch`."""
+
+        def work(door: Actions, tell: Callable[[Attempt], None], cancelled: Callable[[], bool]) -> LaunchResult:
+            from runctl.services.launch.attempts import Launcher
+            from runctl.services.launch.quarantine import open_quarantine
+
+            return Launcher(door.ground, open_quarantine(door.ground.clock), tell, cancelled).launch(offer)
+
+        return self._act(work, tried, done, failed)
+
+    def _act(
+        self,
+        work: Callable[[Actions, Callable[[P], None], Callable[[], bool]], T],
+        told: Callable[[P], None],
+        done: Callable[[T], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Asked:
+        """Change something in a thread of its own; `cancel` of what is returned begins nothing more."""
         asked, backend = Asked(self.scope), self._backend
 
         def hand_over(call: Callable[[], None]) -> None:
@@ -159,11 +206,8 @@ class Asking:
             try:
                 if backend is None:
                     raise RunctlError("not connected to AWS any more", hint="press r, then try again")
-                result = self._door(backend).apply(
-                    plan,
-                    progress=lambda item: hand_over(partial(progress, item)),
-                    cancelled=asked.cancelled.is_set,
-                )
+                door = self._door(backend)
+                result = work(door, lambda part: hand_over(partial(told, part)), asked.cancelled.is_set)
             except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
                 hand_over(partial(failed, readable(raised)))
             else:

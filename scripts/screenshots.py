@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from textual.pilot import Pilot
+from textual.widgets import Input
+
 from runctl.app import RunctlApp
 from runctl.clock import FrozenClock
 from runctl.config import DEFAULTS, load_settings
 from runctl.demo.server import start
 from runctl.models.snapshot import Source
+from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend, open_backend
+from runctl.services.aws.door import open_actions
+from runctl.services.backend import Backend
 from runctl.services.pollers import keys_of
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +48,27 @@ VIEWS: tuple[tuple[str, Sequence[str]], ...] = (
     ("marks", ("space", "space", "j", "space")),
     ("command", ("colon", "r", "e")),
 )
+#: Dialogs of what changes something: name, keys, and the text that says that the picture is whole. A key of several
+#: letters in quotes is typed; nothing is confirmed.
+_OURS = ("slash", *"owner:ada", "enter")
+DIALOGS: tuple[tuple[str, Sequence[str], str], ...] = (
+    ("menu", (*_OURS, "a"), "what to do with"),
+    ("stop", (*_OURS, "S"), "cancel"),
+    ("terminate-several", (*_OURS, *["space"] * 5, "D"), "esc cancels"),
+    ("adopt", ("A", "tab", "tab", *"8", "enter"), "8 what?"),
+    ("extend", (*_OURS, "plus", *"4h"), "ends by itself"),
+    ("attach", ("4", *_OURS, "i", "a", *"attach", "enter"), "own zone"),
+    ("modify", ("4", *_OURS, "a", *"modify", "enter"), "four in 24 hours"),
+    ("new-disk", ("4", "n", "tab", "tab", *"500"), "a month"),
+    ("cleanup", ("4", "X"), "to go on"),
+    ("launch-types", ("n", *"a10g"), "SPOT"),
+    ("launch-wrong", ("n", *"g5.xlarj", "enter"), "did you mean"),
+    ("launch-offer", ("n", *"g5.xlarge,g6.xlarge", "tab", "right", "right"), "ends by itself"),
+    ("launch-asked", ("n", *"g5.xlarge", "tab", "wait:ends by itself", "enter"), "Cancel"),
+)
+_NAMES = {":": "colon", ".": "full_stop", ",": "comma", "-": "minus", " ": "space"}
 _DEADLINE_S = 60.0
+SETTINGS = load_settings({}, Path(tempfile.gettempdir()), {"regions": REGIONS, "ui.animations": False}).settings
 
 
 def _connect(profile: str | None) -> AwsBackend:
@@ -55,23 +82,53 @@ def _all_in(app: RunctlApp) -> bool:
     return app.snapshot.identity is not None and all(k in status and status[k].complete for k in wanted)
 
 
-async def _picture(name: str, keys: Sequence[str], size: tuple[int, int]) -> None:
-    settings = load_settings({}, Path(tempfile.gettempdir()), {"regions": REGIONS, "ui.animations": False}).settings
-    app = RunctlApp(settings, _connect, clock=FrozenClock(datetime.fromisoformat(NOW)), demo=True)
+def _door(backend: Backend, regions: tuple[str, ...]) -> Actions:
+    if not isinstance(backend, AwsBackend):
+        raise TypeError(backend)
+    return open_actions(backend, SETTINGS, FrozenClock(datetime.fromisoformat(NOW)), regions)
+
+
+def _text(app: RunctlApp) -> str:
+    """What is on the screen."""
+    update = app.screen._compositor.render_full_update()
+    strips = getattr(update, "strips")  # noqa: B009  # no public way to the text of a screen
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def _until(pilot: Pilot[str | None], app: RunctlApp, shown: str, name: str) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while shown not in _text(app):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name}: {shown!r} never came\n{_text(app)}")
+        await pilot.pause(0.05)
+
+
+async def _picture(name: str, keys: Sequence[str], size: tuple[int, int], shown: str = "") -> None:
+    clock = FrozenClock(datetime.fromisoformat(NOW))
+    app = RunctlApp(SETTINGS, _connect, clock=clock, demo=True, open_door=_door)
     async with app.run_test(size=size, notifications=True) as pilot:
         deadline = time.monotonic() + _DEADLINE_S
         while not _all_in(app):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name}: the demo fleet did not arrive within {_DEADLINE_S:g} s")
             await pilot.pause(0.05)
-        await pilot.press(*keys)
+        for key in keys:
+            if key.startswith("wait:"):
+                await _until(pilot, app, key.removeprefix("wait:"), name)
+            else:
+                await pilot.press(_NAMES.get(key, key))
+                await pilot.pause()
+        await _until(pilot, app, shown, name)
+        for line in app.screen.query(Input):
+            line.cursor_blink = False
         await pilot.app.workers.wait_for_complete()
         await pilot.pause(0.6)
         app.save_screenshot(f"{name}-{size[0]}x{size[1]}.svg", path=str(OUT))
 
 
 def main() -> None:
-    """Draw everything."""
+    """Draw everything, or the pictures named on the command line."""
+    wanted = sys.argv[1:]
     os.environ["RUNCTL_NOW"] = NOW
     os.environ["TERM"], os.environ["COLORTERM"] = "xterm-256color", "truecolor"
     os.environ.pop("NO_COLOR", None)
@@ -80,8 +137,10 @@ def main() -> None:
         os.environ["HOME"] = home
         os.environ.update(cloud.environment())
         for size in SIZES:
-            for name, keys in VIEWS:
-                asyncio.run(_picture(name, keys, size))
+            for name, keys, shown in (*((n, k, "") for n, k in VIEWS), *DIALOGS):
+                if wanted and name not in wanted:
+                    continue
+                asyncio.run(_picture(name, keys, size, shown))
                 print(f"screenshots/{name}-{size[0]}x{size[1]}.svg")
 
 

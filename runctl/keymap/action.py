@@ -22,6 +22,7 @@ class Scope(StrEnum):
     FILTER = "Filter line"
     DIALOG = "Dialogs"
     PLAN = "Changes"
+    WIZARD = "Launching"
     FORM = "Forms"
     CHOICE = "Choices in forms"
     WELCOME = "First minute"
@@ -37,6 +38,7 @@ HEARD_TOGETHER: tuple[frozenset[Scope], ...] = (
     frozenset({Scope.DIALOG}),
     frozenset({Scope.PLAN}),
     frozenset({Scope.FORM, Scope.CHOICE, Scope.DIALOG}),
+    frozenset({Scope.FORM, Scope.CHOICE, Scope.WIZARD}),
     frozenset({Scope.WELCOME}),
 )
 """Scopes that listen at the same moment: one key may mean only one thing within each set.

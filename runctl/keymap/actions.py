@@ -78,6 +78,7 @@ ACTIONS: tuple[Action, ...] = (
     _at("instances.stop S", "screen.stop", "stop", "Stop machines: the disks stay and bill.", weight=64, need=Need.ROW, mutates=True),
     _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.ROW, mutates=True, danger=True),
     _at("list.adopt A", "screen.adopt", "adopt", "Make it ours: tags that say whose it is, its project, when it ends.", weight=22, need=Need.ROW, mutates=True),
+    _at("instances.launch n", "screen.launch", "launch", "Launch machines: what it costs is shown before anything happens.", weight=63, mutates=True),
     _at("instances.extend plus", "screen.extend", "more time", "Give a machine more time before it ends itself.", weight=28, need=Need.ROW, mutates=True),
     _at("instances.shell s", "screen.shell", "shell", "A shell on the machine, through Systems Manager.", weight=47, need=Need.ROW, mutates=True),
     _at("volumes.create n", "screen.create", "new disk", "Make a disk.", weight=61, mutates=True),
@@ -152,6 +153,10 @@ ACTIONS: tuple[Action, ...] = (
     _at("plan.copy c", "screen.copy", "copy", "Copy what came of it.", weight=20),
     _at("plan.page_down pagedown ctrl+f", "screen.scroll(1)", "page down", "One page of the text down."),
     _at("plan.page_up pageup ctrl+b", "screen.scroll(-1)", "page up", "One page of the text up."),
+    # -- a launch ------------------------------------------------------------------------------------------------------
+    _at("wizard.close escape", "screen.close", "cancel", "Close without launching; while it runs, try no other place.", weight=40),
+    _at("wizard.edit e", "screen.edit", "edit", "After a launch: back to the form, for another try.", weight=30),
+    _at("wizard.copy c", "screen.copy", "copy", "Copy each attempt and what came of it.", weight=20),
     # -- lines to fill in ------------------------------------------------------------------------------------------------
     _at("form.next down", "screen.focus_next", "next", "The next line.", weight=20),
     _at("form.previous up", "screen.focus_previous", "previous", "The line before.", weight=10),

@@ -15,6 +15,7 @@ from runctl.services.backend import Backend
 from runctl.terminal.system import Terminal
 
 if TYPE_CHECKING:
+    from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
     from runctl.services.actions import Actions
     from runctl.services.jobs.hands import JobsDoor
 
@@ -170,6 +171,25 @@ class Desk(Protocol):
         """Apply a plan in a thread of its own; the callables are called in the UI's thread, whatever is looked at then.
 
         `cancel` of what is returned lets the item under way end and begins no other.
+        """
+        ...
+
+    def offer(
+        self, request: LaunchRequest, answered: Callable[[Offer], None], failed: Callable[[RunctlError], None]
+    ) -> Question:
+        """Ask what a launch would be: places, prices, quotas. Nothing is changed."""
+        ...
+
+    def launch(
+        self,
+        offer: Offer,
+        tried: Callable[[Attempt], None],
+        done: Callable[[LaunchResult], None],
+        failed: Callable[[RunctlError], None],
+    ) -> Question:
+        """Launch what was offered, as `carry_out` does a plan; `tried` hears each attempt when it is over.
+
+        `cancel` lets the attempt under way end and tries no other place.
         """
         ...
 

@@ -148,7 +148,7 @@ def _adopt(live: list[Resource], context: Context) -> Form:
             "ttl_s": read.take("ttl", parse_ttl, None),
         })  # fmt: skip
 
-    intro = "From then on it counts as ours: it can be stopped, cleaned up, and proposed for it."
+    intro = "From then on it counts as ours: it can be stopped, and cleanup may propose it."
     return Form(tuple(lines), judge, intro)
 
 
@@ -160,7 +160,7 @@ def _extend(live: list[Resource], context: Context) -> Form:
         first = next(iter(live))
         ends = parse_until(first.ownership.ttl)
         until = max(context.now, ends or context.now) + timedelta(seconds=by_s)
-        now = f", now {format_time(ends)}" if ends else ", now never by itself"
+        now = f", instead of {format_time(ends)}" if ends else ", instead of never"
         note = f"ends by itself {format_time(until)}{now}" if len(live) == 1 else ""
         return read.verdict({"by_s": by_s}, note)
 

@@ -12,6 +12,7 @@ from runctl.keymap import Scope, bindings_for
 from runctl.models.cost import HOURS_PER_MONTH
 from runctl.models.instance import ActivityState, Instance
 from runctl.models.snapshot import Source
+from runctl.screens import modals
 from runctl.screens.base import FleetScreen
 from runctl.screens.cells import (
     NOTHING,
@@ -34,6 +35,7 @@ from runctl.screens.cells import (
 from runctl.screens.noun import Noun, Resource
 from runctl.store.costs import is_waste
 from runctl.store.fields import INSTANCE_FIELDS, Context, disks_usd_per_hour, expires_in_s
+from runctl.theme import ASCII
 from runctl.widgets.detail import Section
 
 #: From here on a machine's rate is drawn hot.
@@ -254,3 +256,7 @@ class InstancesScreen(FleetScreen[Instance]):
     NOUN = INSTANCES
     SCOPE = Scope.INSTANCES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.INSTANCES)]
+
+    def action_launch(self) -> None:
+        """Launch machines: one screen, and a question before anything happens."""
+        self.app.push_screen(modals.WizardModal(self.desk, self.context, ascii_only=self.signs is ASCII))

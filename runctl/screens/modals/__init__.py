@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runctl.screens.modals.command import CommandModal as CommandModal
+    from runctl.screens.modals.confirm import ConfirmModal as ConfirmModal
     from runctl.screens.modals.fields import Field as Field
     from runctl.screens.modals.form import FormModal as FormModal
     from runctl.screens.modals.form import Verdict as Verdict
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from runctl.screens.modals.viewer import RawModal as RawModal
     from runctl.screens.modals.viewer import ViewerModal as ViewerModal
     from runctl.screens.modals.welcome import WelcomeModal as WelcomeModal
+    from runctl.screens.modals.wizard import WizardModal as WizardModal
 
 _HOMES = {
     "CommandModal": "command",
+    "ConfirmModal": "confirm",
     "Field": "fields",
     "FormModal": "form",
     "JobModal": "job",
@@ -38,6 +41,7 @@ _HOMES = {
     "Verdict": "form",
     "ViewerModal": "viewer",
     "WelcomeModal": "welcome",
+    "WizardModal": "wizard",
 }
 
 

@@ -34,7 +34,8 @@ class Verdict:
     note: str = ""
 
 
-_PLAIN = str.maketrans({"·": "|", "←": "<", "→": ">"})
+#: Characters of a line of keys in ASCII.
+PLAIN = str.maketrans({"·": "|", "←": "<", "→": ">"})
 Judge = Callable[[Mapping[str, str]], Verdict]
 
 
@@ -70,7 +71,7 @@ class FormModal(ModalScreen["Mapping[str, Any] | None"]):
             yield Static(self._words(keys), classes="keys", markup=False)
 
     def _words(self, text: str) -> str:
-        return to_ascii(text.translate(_PLAIN)) if self.app.has_class("-ascii") else text
+        return to_ascii(text.translate(PLAIN)) if self.app.has_class("-ascii") else text
 
     def on_mount(self) -> None:
         """Judge what is in it at first."""
