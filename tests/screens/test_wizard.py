@@ -131,7 +131,8 @@ async def test_each_line_says_what_is_wrong_with_it(cloud: DemoCloud) -> None:
     fleet_of(cloud, machine("trainer"))
     wrong = {
         "ttl": ("8", "8 what?"), "count": ("zero", "not a number of machines"), "disk": ("huge", "not a size"),
-        "zones": ("eu-west-1a", "a zone of eu-west-1"), "image": ("latest", "not an id"), "tags": ("aws:x=1", "reserved"),
+        "zones": ("eu-west-1a", "a zone of eu-west-1"), "image": ("latest", "not an id"),
+        "tags": ("aws:x=1", "reserved"),
     }  # fmt: skip
     async with acting(size=(120, 40)) as driver:
         await opened(driver, types="g5.xlarge", **{name: text for name, (text, _) in wrong.items()})
