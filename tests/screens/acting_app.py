@@ -23,7 +23,9 @@ HERE = replace(ZOE, regions=(EAST,))
 
 
 @asynccontextmanager
-async def acting(settings: Settings = HERE, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Driver]:
+async def acting(
+    settings: Settings = HERE, size: tuple[int, int] = (80, 24), app_class: type[RunctlApp] = RunctlApp
+) -> AsyncIterator[Driver]:
     """The app over the embedded cloud as it is now."""
 
     def connect(profile: str | None) -> AwsBackend:
@@ -33,7 +35,7 @@ async def acting(settings: Settings = HERE, size: tuple[int, int] = (80, 24)) ->
         assert isinstance(backend, AwsBackend)
         return open_actions(backend, settings, SystemClock(), regions)
 
-    app = RunctlApp(settings, connect, clock=SystemClock(), terminal=PaperTerminal(), open_door=door)
+    app = app_class(settings, connect, clock=SystemClock(), terminal=PaperTerminal(), open_door=door)
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot, [])
         await driver.loaded()

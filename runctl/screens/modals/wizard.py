@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static
 
-from runctl.errors import RunctlError
+from runctl.errors import InputError, RunctlError
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
@@ -31,7 +31,7 @@ from runctl.screens.modals.form import PLAIN
 from runctl.screens.modals.plan_text import Look
 from runctl.screens.wizard_form import problems_of, read_wizard, wizard_fields, words
 from runctl.screens.wizard_text import money_line, offer_text, result_text, types_text
-from runctl.services.launch.form import TypeChoice, type_choices
+from runctl.services.launch.form import TypeChoice, plain, type_choices
 from runctl.services.launch.grid import summary_lines
 from runctl.services.launch.request import new_request_id
 from runctl.services.prices import PriceBook
@@ -149,8 +149,9 @@ class WizardModal(ModalScreen["LaunchResult | None"]):
 
     def _failed(self, error: RunctlError) -> None:
         self._enter("failed")
-        said = Text(clean_text(str(error), 1000), self._look().colours["state-bad"])
-        if error.hint:
+        told = plain(error) if isinstance(error, InputError) else str(error)  # its option is a line here
+        said = Text(clean_text(told, 1000), self._look().colours["state-bad"])
+        if error.hint and not isinstance(error, InputError):
             said.append(f"\n\n{clean_text(error.hint, 1000)}", "default")
         self._show(said)
 
