@@ -135,6 +135,10 @@ async def test_each_line_says_what_is_wrong_with_it(cloud: DemoCloud) -> None:
         "tags": ("aws:x=1", "reserved"),
     }  # fmt: skip
     async with acting(size=(120, 40)) as driver:
-        await opened(driver, types="g5.xlarge", **{name: text for name, (text, _) in wrong.items()})
-        for name, (_, said) in wrong.items():
+        wizard = await opened(driver, types="g5.xlarge")
+        for name, (text, said) in wrong.items():
+            before = wizard.lines.values()[name]
+            await write(driver, wizard, name, text)
             assert said in driver.screen(), name
+            await write(driver, wizard, name, before)
+            assert said not in driver.screen(), name
