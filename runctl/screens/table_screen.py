@@ -153,14 +153,19 @@ class TableScreen(Screen[None], Generic[T]):
 
     # -- showing -------------------------------------------------------------------------------------------------------
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is anything to show it on: at the very end the widgets go before the screen does."""
+        return self.is_mounted and bool(self.query("#table"))
+
     def watch_snapshot(self) -> None:
         """Something changed: show it if anybody looks."""
-        if self.is_mounted and self.is_current:
+        if self.is_drawn and self.is_current:
             self.show()
 
     def on_screen_resume(self) -> None:
         """Somebody looks again: catch up."""
-        if self.is_mounted:
+        if self.is_drawn:
             self.show()
 
     def items(self) -> Sequence[Any]:
@@ -191,7 +196,7 @@ class TableScreen(Screen[None], Generic[T]):
 
     def tick(self) -> None:
         """A second passed: ages move on; whatever did not change is not painted."""
-        if not self.is_mounted or not self.is_current or not self.query("#table"):  # before its rows, or at its end
+        if not self.is_drawn or not self.is_current:
             return
         if self.desk.clock.monotonic() - self._drawn_at >= REDRAW_S:
             self.show()
