@@ -154,12 +154,12 @@ def _simulate(rng: random.Random, machine: Machine, minutes: int) -> None:
 
 
 def _simulate_disk(rng: random.Random, disk: Machine, minutes: int) -> None:
-    """A disk is made once, grows now and then while it is in use, and may be deleted."""
+    """A disk is made once, is resized now and then while it is in use, and may be deleted."""
     disk.started = rng.randrange(minutes // 2)
     end = rng.randrange(disk.started + 1, 2 * minutes)
     for minute in range(disk.started, min(minutes, end)):
         if rng.random() < 0.002:
-            disk.rate = round(disk.rate * rng.uniform(1.1, 2.0), 6)
+            disk.rate = round(rng.uniform(0.005, 1.5), 6)
         disk.history.append((minute, disk.started, disk.rate))
 
 
