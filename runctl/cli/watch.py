@@ -1,4 +1,4 @@
-"""`runctl watch`: what the dashboard does on wake, unattended, in tmux or from cron."""
+"""`runctl watch`: recovery of jobs, unattended, in tmux or from cron."""
 
 from __future__ import annotations
 

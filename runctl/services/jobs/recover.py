@@ -1,4 +1,4 @@
-"""What is done about jobs unattended, by `runctl watch` and by a dashboard that wakes: recover, send again, tidy up.
+"""What is done about jobs unattended, by `runctl watch`: recover, send again, tidy up.
 
 Nothing here acts on what cannot be seen; every start goes through the lease, so two clients that do the same are one.
 """
