@@ -28,6 +28,11 @@ _IO2_TIERS = (
 )
 
 
+#: The region of prices that AWS announced for all commercial regions at once, and where they do not hold.
+_EVERYWHERE = "*"
+_APART = ("cn-", "us-gov-", "us-iso")
+
+
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
     return dict(json.loads((_BOOK / "book.json").read_text(encoding="utf-8")))
@@ -117,8 +122,10 @@ class PriceBook:
         return None if size_gib is None else self._times(region, f"ebs-snapshot.{tier}", size_gib)
 
     def address_usd_per_hour(self, region: str) -> float | None:
-        """USD per hour of one public IPv4 address."""
-        return self._times(region, "network.public-ipv4", 1)
+        """USD per hour of one public IPv4 address: AWS announced one price for all its commercial regions."""
+        own = self._times(region, "network.public-ipv4", 1)
+        apart = not region or region.startswith(_APART)
+        return own if own is not None or apart else self._times(_EVERYWHERE, "network.public-ipv4", 1)
 
     def _times(self, region: str, item: str, amount: float) -> float | None:
         if amount <= 0:

@@ -119,3 +119,20 @@ def test_hardware_keeps_holes_as_holes() -> None:
     assert cpu is not None
     assert cpu.gpu_count == 0
     assert BOOK.hardware("z9.huge") is None
+
+
+@pytest.mark.parametrize(
+    ("region", "usd"),
+    [
+        ("us-east-1", 0.005),
+        ("us-west-2", 0.005),
+        ("eu-west-1", 0.005),
+        ("cn-north-1", None),
+        ("us-gov-west-1", None),
+        ("", None),
+    ],
+)
+def test_a_public_address_costs_the_same_in_all_commercial_regions_and_is_unknown_elsewhere(
+    region: str, usd: float | None
+) -> None:
+    assert PriceBook().address_usd_per_hour(region) == usd
