@@ -38,6 +38,12 @@ class Kind(StrEnum):
     OBJECT = "object"
 
 
+def _later(machine: Instance, other: Instance) -> bool:
+    if machine.launched_at is None:
+        return False
+    return other.launched_at is None or machine.launched_at > other.launched_at
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """What a derived field may look at beside its item: the time, everything else, and the settings.
@@ -55,6 +61,16 @@ class Context:
     def instances(self) -> Mapping[str, Instance]:
         """Machines by id."""
         return {i.id: i for i in self.snapshot.instances}
+
+    @cached_property
+    def newest_by_job(self) -> Mapping[str, Instance]:
+        """The machine launched last for each job that tags name; what AWS gives no time for is never the newer one."""
+        found: dict[str, Instance] = {}
+        for machine in self.snapshot.instances:
+            name = machine.ownership.job
+            if name and (name not in found or _later(machine, found[name])):
+                found[name] = machine
+        return found
 
     @cached_property
     def volumes(self) -> Mapping[str, Volume]:

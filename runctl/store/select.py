@@ -79,19 +79,8 @@ class PanelStatus:
 def jobs(snapshot: Snapshot, context: Context) -> tuple[Job, ...]:
     """Jobs from their records, and as their machines' tags tell where no record is known."""
     recorded = {job.id for job in snapshot.jobs}
-    newest: dict[str, Instance] = {}
-    for machine in snapshot.instances:
-        name = machine.ownership.job
-        if name and name not in recorded and (name not in newest or _later(machine, newest[name])):
-            newest[name] = machine
-    return (*snapshot.jobs, *(_job_of(name, machine, context) for name, machine in sorted(newest.items())))
-
-
-def _later(machine: Instance, other: Instance) -> bool:
-    """Whether it was launched after the other; what AWS gives no time for is never the newer one."""
-    if machine.launched_at is None:
-        return False
-    return other.launched_at is None or machine.launched_at > other.launched_at
+    tagged = sorted((name, m) for name, m in context.newest_by_job.items() if name not in recorded)
+    return (*snapshot.jobs, *(_job_of(name, machine, context) for name, machine in tagged))
 
 
 def _job_of(name: str, machine: Instance, context: Context) -> Job:

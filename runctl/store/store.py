@@ -47,10 +47,12 @@ class Store:
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.snapshot = snapshot or Snapshot()
         self._rows: dict[SourceKey, dict[str, Item]] = {}
+        self._unordered: set[SourceKey] = set()
         for source, slot in _SLOT.items():
             for item in getattr(self.snapshot, slot):
                 key = SourceKey(source, "" if source in WITHOUT_REGION else item.region)
                 self._rows.setdefault(key, {})[_id(item)] = item
+        self._unordered.update(self._rows)
 
     def apply(self, event: Event) -> Snapshot:
         """Fold one event; what belongs to another scope is dropped."""
@@ -114,7 +116,11 @@ class Store:
         return self.snapshot
 
     def _page(self, key: SourceKey, items: tuple[Item, ...]) -> Snapshot:
-        self._rows.setdefault(key, {}).update({_id(i): i for i in items})
+        rows = self._rows.setdefault(key, {})
+        before = len(rows)
+        rows.update({_id(i): i for i in items})
+        if len(rows) != before:  # a row that was known keeps its place
+            self._unordered.add(key)
         status = self.snapshot.status.get(key, SourceStatus())
         return self._with_rows(key.source, {key: replace(status, cached=False)} if status.cached else {})
 
@@ -136,9 +142,11 @@ class Store:
     def _with_rows(self, source: Source, status: dict[SourceKey, SourceStatus] | None = None) -> Snapshot:
         changes: dict[str, Any] = {}
         if source in _SLOT:
-            parts = sorted((k.region, rows) for k, rows in self._rows.items() if k.source is source and rows)
-            ordered = chain.from_iterable((rows[i] for i in sorted(rows)) for _, rows in parts)
-            changes[_SLOT[source]] = tuple(ordered)
+            parts = sorted(k for k, rows in self._rows.items() if k.source is source and rows)
+            for key in self._unordered.intersection(parts):
+                self._rows[key] = dict(sorted(self._rows[key].items()))
+                self._unordered.discard(key)
+            changes[_SLOT[source]] = tuple(chain.from_iterable(self._rows[key].values() for key in parts))
         if status:
             changes["status"] = {**self.snapshot.status, **status}
         return replace(self.snapshot, **changes)
