@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runctl.cli import output
@@ -70,7 +71,7 @@ def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploa
     known = jobs or job_lookup(call)
     door = open_actions(backend, call.settings, call.clock, regions, jobs=known, uploads=uploads)
     settle_open_launches(call, door.ground)
-    return door
+    return replace(door, ground=replace(door.ground, tell=lambda line: call.hint(f"  {call.style.clean(line, 200)}")))
 
 
 def carry_out(call: Invocation, door: Actions, plan: Plan) -> int:

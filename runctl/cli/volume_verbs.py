@@ -222,12 +222,13 @@ def _configure_modify(parser: Parser) -> None:
     _add_volume(parser)
     _add_shape(parser)
     parser.add_argument("--no-grow", action="store_true", help="leave the file system as it is when the disk grows")
+    parser.add_argument("--wait", action="store_true", help="until EC2 is done with it, showing how far it is")
     add_acting(parser)
 
 
 def _modify(args: Namespace) -> int:
     def draft(call: Invocation, door: Actions) -> Plan:
-        return _drafted(call, door, "modify", args.ids, {**_shape(args), "grow": not args.no_grow})
+        return _drafted(call, door, "modify", args.ids, {**_shape(args), "grow": not args.no_grow, "wait": args.wait})
 
     return _act(args, draft, check=_check(args.ids))
 

@@ -6,7 +6,6 @@ import signal
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runctl.cli.arguments import Parser, add_acting, duration, words
@@ -55,7 +54,6 @@ def _run(args: Namespace) -> int:
         call = start(args)
         overrides_of(call)
         door = open_door(call)
-        door = replace(door, ground=replace(door.ground, tell=lambda line: call.hint(f"  {line}")))
         wanted = {"uri": str(where), "directory": directory, "format": args.format, "bytes": _size(call, where)}
         return _with_instance(call, door, wanted) if args.instance else _with_temporary(call, door, wanted)
 

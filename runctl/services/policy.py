@@ -36,7 +36,7 @@ ALLOWED_WHEN_PROTECTED = frozenset(
 #: What the tag `runctl:protected` (or important, persistent) still allows on the resource that carries it. Changing
 #: tags is not among them, or protection would be one command away from gone.
 ALLOWED_ON_PROTECTED = frozenset(
-    {Verb.START, Verb.EXTEND, Verb.ADOPT, Verb.SHELL, Verb.ATTACH, Verb.SNAPSHOT, Verb.RUN, Verb.PROBE}
+    {Verb.START, Verb.EXTEND, Verb.ADOPT, Verb.SHELL, Verb.ATTACH, Verb.SNAPSHOT, Verb.RESTORE, Verb.RUN, Verb.PROBE}
 )
 _MAKES = frozenset({Verb.LAUNCH, Verb.CREATE})
 _ENDS_WORK = frozenset({Verb.STOP, Verb.REBOOT, Verb.TERMINATE})

@@ -7,6 +7,7 @@ long form.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from runctl.config.settings import ProfileRules, Settings
 from runctl.demo.cloud import DemoCloud
-from runctl.models.plan import OVERRIDABLE, Outcome, Rule, Verb
+from runctl.models.plan import OVERRIDABLE, ItemResult, Outcome, Plan, Rule, Verb
 from runctl.services.actions import Actions
 from tests.services.doors import EAST, OURS, ZOE, disk, machine, open_door
 
@@ -103,8 +104,21 @@ def possible(made: Made, verb: Verb) -> bool:
 
 def protect(cloud: DemoCloud, identifier: str) -> None:
     """As somebody else does it, behind our back."""
-    client = _client(cloud.endpoint_url)
+    client = client_of(cloud)
     client.create_tags(Resources=[identifier], Tags=[{"Key": "runctl:protected", "Value": "true"}])
+
+
+def applied(cloud: DemoCloud, acting: Actions, plan: Plan, protecting: Iterable[str]) -> dict[str, ItemResult]:
+    """The results of a plan by id, some things having been protected since it was made."""
+    for identifier in protecting:
+        protect(cloud, identifier)
+    cloud.forget_calls()
+    return {r.item.id: r for r in acting.apply(plan).results.values()}
+
+
+def client_of(cloud: DemoCloud) -> Any:
+    """EC2 as somebody else uses it."""
+    return _client(cloud.endpoint_url)
 
 
 @cache
@@ -141,11 +155,7 @@ def test_what_is_protected_is_never_touched(
     acting = door(mode)
     plan = acting.draft(verb, marked, parameters, overrides)
     assert cloud.changes() == [], "a draft sends nothing"
-    for identifier, made in by_id.items():
-        if made.protect:
-            protect(cloud, identifier)
-    cloud.forget_calls()
-    results = {r.item.id: r for r in acting.apply(plan).results.values()}
+    results = applied(cloud, acting, plan, [i for i, m in by_id.items() if m.protect])
     touched = {i for _, _, named in cloud.changes() for i in named}
     expected = {
         i for i in marked

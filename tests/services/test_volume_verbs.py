@@ -119,6 +119,19 @@ def test_modify_grows_only_changes_what_differs_and_waits_its_turn(cloud: DemoCl
         door.draft(Verb.MODIFY, [data.id], {"size_gib": 20}, kind=Kind.VOLUME)
 
 
+def test_a_change_can_be_waited_for_and_says_how_far_it_is(cloud: DemoCloud) -> None:
+    fleet_of(cloud, disks=(disk(),))
+    cloud.set_timings(volume_modifying=0.3, volume_optimizing=0.3)
+    told: list[str] = []
+    door = open_door()
+    door = replace(door, ground=replace(door.ground, tell=told.append))
+    data = data_disk(door)
+    assert do(door, Verb.MODIFY, data.id, {"size_gib": 20, "wait": True}).outcome is Outcome.DONE
+    assert told[-1] == f"{data.id}: completed, 100 %"
+    quick = do(door, Verb.MODIFY, data.id, {"size_gib": 30, "grow": True})
+    assert quick.reason == "the file system has to be grown once it is on a running machine"
+
+
 def test_a_snapshot_is_made_once_for_one_request_and_a_disk_goes_after_it(cloud: DemoCloud) -> None:
     fleet_of(cloud, disks=(disk(name="data"),))
     door = open_door()

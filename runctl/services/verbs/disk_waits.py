@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from runctl.errors import CloudError, RunctlError
 from runctl.format import clean_text
@@ -12,6 +13,8 @@ from runctl.services.verbs.row import Task
 
 #: Longest waits, seconds. A first snapshot of a large disk takes hours; who waits in a plan wants to know it is whole.
 SNAPSHOT_MOST_S, FREE_MOST_S = 6 * 3600.0, 300.0
+#: A change of a disk takes a day at most (EBS User Guide).
+MODIFIED_MOST_S = 24 * 3600.0
 #: Seconds between two looks at how far a script has come.
 LOOK_EVERY_S = 10.0
 
@@ -43,13 +46,54 @@ def await_snapshot(task: Task, snapshot_id: str) -> None:
     """
     cloud, region = task.ground.cloud, task.item.region
 
+    said = ""
+
     def complete() -> bool:
+        nonlocal said
         found = next((s for s in cloud.find_snapshots(region, ids=[snapshot_id])), None)
         if found is not None and found.state == "error":
             raise RunctlError(f"{snapshot_id} failed", hint="the disk is as it was; make another snapshot")
+        if found is not None and found.progress and found.progress != said:
+            said = found.progress
+            task.ground.tell(f"{snapshot_id}: {said}")
         return found is not None and found.state == "completed"
 
     _until(complete, SNAPSHOT_MOST_S, f"{snapshot_id} is not complete yet")
+
+
+def await_modified(task: Task, volume_id: str, *, completed: bool) -> None:
+    """Wait until a change of a disk counts, or until it is done.
+
+    Args:
+        task: the verb under way.
+        volume_id: the disk.
+        completed: until nothing is left to do, which takes hours for large disks; else until the new size can be used,
+            "optimizing" for EC2 (EBS User Guide, "Monitor the progress of volume modifications").
+
+    Raises:
+        RunctlError: it failed, or takes too long.
+        CloudError: AWS cannot be asked.
+    """
+    ask, region = task.ground.cloud.ask, task.item.region
+    wanted = [{"Name": "volume-id", "Values": [volume_id]}]
+    said = ""
+
+    def done() -> bool:
+        nonlocal said
+        answer = ask("ec2", "DescribeVolumesModifications", region, Filters=wanted)
+        last: Mapping[str, Any] = next(iter(answer.get("VolumesModifications") or ()), {})
+        state = str(last.get("ModificationState") or "completed")
+        if state == "failed":
+            raise RunctlError(
+                f"{volume_id} could not be modified: {last.get('StatusMessage') or 'EC2 gives no reason'}"
+            )
+        line = f"{volume_id}: {state}, {last.get('Progress', 100)} %"
+        if completed and line != said:
+            said = line
+            task.ground.tell(line)
+        return state == "completed" or (state == "optimizing" and not completed)
+
+    _until(done, MODIFIED_MOST_S if completed else FREE_MOST_S, f"{volume_id} is still being modified")
 
 
 def await_free(task: Task, volume_id: str) -> None:

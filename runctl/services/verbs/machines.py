@@ -9,7 +9,7 @@ from typing import Any
 from runctl.errors import CloudError, CredentialsError
 from runctl.format import format_duration
 from runctl.models.instance import BlockDevice, Instance, InstanceState, Market
-from runctl.models.plan import Kind, PlanItem, Verb
+from runctl.models.plan import Kind, PlanItem, Refusal, Rule, Verb
 from runctl.models.volume import Volume
 from runctl.services.case import Around
 from runctl.services.instance_store import has_instance_store
@@ -175,9 +175,33 @@ def _terminate(task: Task) -> Done:
 
 
 def _comes_again(task: Task, request_id: str) -> bool:
+    return "persistent" in _spot_kinds(task.ground, task.item.region, request_id)
+
+
+def _spot_kinds(ground: Ground, region: str, request_id: str) -> set[str]:
+    """Whether a spot request is "one-time" or "persistent"; nothing when it is not listed any more."""
     wanted = [{"Name": "spot-instance-request-id", "Values": [request_id]}]
-    answer = task.ground.cloud.ask("ec2", "DescribeSpotInstanceRequests", task.item.region, Filters=wanted)
-    return any(r.get("Type") == "persistent" for r in answer.get("SpotInstanceRequests") or ())
+    answer = ground.cloud.ask("ec2", "DescribeSpotInstanceRequests", region, Filters=wanted)
+    return {str(r.get("Type")) for r in answer.get("SpotInstanceRequests") or ()}
+
+
+def _refuse_stop(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> tuple[Refusal, ...]:
+    """EC2 stops spot machines of persistent requests only (EC2 User Guide, "Stop a Spot Instance"): said beforehand.
+
+    Where the request cannot be read, EC2 itself has the last word.
+    """
+    del parameters
+    machine = machine_of(live)
+    if machine.market is not Market.SPOT or not machine.spot_request_id or machine.state is not InstanceState.RUNNING:
+        return ()
+    try:
+        kinds = _spot_kinds(ground, machine.region, machine.spot_request_id)
+    except CredentialsError:
+        raise
+    except CloudError:
+        return ()
+    said = "it is a one-time spot machine, which EC2 does not stop; save what it has, then terminate it"
+    return (Refusal(Rule.STATE, said),) if kinds == {"one-time"} else ()
 
 
 def _told_shell(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
@@ -209,7 +233,15 @@ def _undo_start(item: PlanItem, live: Live) -> str:
 
 ROWS = (
     Row(Verb.START, Kind.INSTANCE, read_machines, _call("StartInstances"), _told_start, inverse=_undo_start),
-    Row(Verb.STOP, Kind.INSTANCE, read_machines, _call("StopInstances"), _told_stop, inverse=_undo_stop),
+    Row(
+        Verb.STOP,
+        Kind.INSTANCE,
+        read_machines,
+        _call("StopInstances"),
+        _told_stop,
+        inverse=_undo_stop,
+        refuse=_refuse_stop,
+    ),
     Row(Verb.REBOOT, Kind.INSTANCE, read_machines, _call("RebootInstances"), _told_reboot, repeatable=False),
     Row(Verb.TERMINATE, Kind.INSTANCE, read_with_disks, _terminate, _told_terminate, gone_is_done=True),
     Row(Verb.SHELL, Kind.INSTANCE, read_machines, _no_call, _told_shell),

@@ -15,7 +15,7 @@ from runctl.models.volume import Volume
 from runctl.services.case import Around, Case
 from runctl.services.policy import judge
 from runctl.services.prices import PriceBook
-from runctl.services.verbs.disk_waits import await_free, await_snapshot, run_on_machine
+from runctl.services.verbs.disk_waits import await_free, await_modified, await_snapshot, run_on_machine
 from runctl.services.verbs.made import REQUEST, specification, tags_for, token_of
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
 from runctl.services.volumes.limits import Shape, describe, modified, shape_of
@@ -244,7 +244,13 @@ def _modify(task: Task) -> Done:
         if error.site.code == "VolumeModificationRateExceeded":
             raise InputError(f"{volume.id}: {error.message}", allowed="four changes in 24 hours") from error
         raise
-    return Done(reason=_grown(task, volume) if "Size" in changed and wanted.get("grow") else "")
+    grown = ""
+    if "Size" in changed and wanted.get("grow"):
+        await_modified(task, volume.id, completed=False)
+        grown = _grown(task, volume)
+    if wanted.get("wait"):
+        await_modified(task, volume.id, completed=True)
+    return Done(reason=grown)
 
 
 def _grown(task: Task, volume: Volume) -> str:

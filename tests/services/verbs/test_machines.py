@@ -54,9 +54,11 @@ def test_a_one_time_spot_machine_cannot_be_stopped_and_says_so(cloud: DemoCloud)
     cloud.reset(fleet="empty")
     one = spot_machine(cloud, "one-time")
     door = open_door()
+    cloud.forget_calls()
     (result,) = door.apply(door.draft(Verb.STOP, [one], overrides=YOUNG)).results.values()
-    assert (result.outcome, result.exit_class) == (Outcome.FAILED, 1)
-    assert "one-time Spot" in result.reason
+    assert (result.outcome, result.rule) == (Outcome.REFUSED, Rule.STATE)
+    assert "one-time spot machine" in result.reason
+    assert cloud.changes() == []
 
 
 @pytest.mark.parametrize(
