@@ -92,6 +92,7 @@ ACTIONS: tuple[Action, ...] = (
     _at("cost.billed B", "screen.billed", "billed", "What AWS has billed this month, beside the estimate ($0.01, off by default)."),
     _at("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),
     _at("jobs.stop S", "screen.stop", "stop", "Stop the job: it saves, uploads, verifies, then its machine ends.", weight=64, need=Need.ROW, mutates=True),
+    _at("jobs.submit n", "screen.submit_job", "new job", "Submit a job: what would be sent and what it costs is shown first.", weight=61, mutates=True),
     _at("jobs.logs l", "screen.logs", "log", "Open the job with its log over the whole screen.", weight=63, need=Need.ROW),
     _at("jobs.metrics m", "screen.metrics", "curves", "Open the job with its curves over the whole screen.", weight=49, need=Need.ROW),
     # -- an opened job ------------------------------------------------------------------------------------------------

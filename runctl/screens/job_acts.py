@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
@@ -57,6 +58,30 @@ class JobActs:
             lambda door: door.offer_going_on(job.id, fresh=fresh),
             lambda door, _: door.go_on(job.id, cause=cause, fresh=fresh),
         )
+
+    def submit(self) -> None:
+        """A new job: the lines, then what would be sent and started, then the question."""
+        from runctl.screens.submit_form import judge_submit, submit_fields
+
+        here = Path.cwd()
+        lines = submit_fields(bucket=self._desk.settings.jobs.bucket is not None)
+
+        def filled(given: Mapping[str, Any] | None) -> None:
+            if given is not None:
+                self._submit(given, here)
+
+        form = modals.FormModal("a new job", lines, lambda values: judge_submit(values, here), intro=f"from {here}")
+        self._app.push_screen(form, filled)
+
+    def _submit(self, given: Mapping[str, Any], here: Path) -> None:
+        ready: list[Callable[[], str]] = []
+
+        def look(door: JobsDoor) -> Offer:
+            offer, send = door.offer_submit(given, here)
+            ready[:] = [send]
+            return offer
+
+        self._open(f"submit {clean_text(str(given['script']), 60)}", "submit", look, lambda *_: (ready[0](),))
 
     def menu(self, job: Job, machine: Callable[[], None] | None = None) -> None:
         """Everything that can be done to one job, and to its machine where `machine` opens that menu."""

@@ -127,7 +127,7 @@ _ORDER = {o.value: n for n, o in enumerate((
 
 def in_order(found: Sequence[Job]) -> list[Job]:
     """What goes on, then what is over and still bills, then the rest; the newest of each first."""
-    newest = sorted(found, key=lambda j: j.id, reverse=True)
+    newest = sorted(found, key=lambda j: (has_record(j), j.id), reverse=True)
     return sorted(newest, key=lambda j: _ORDER.get(j.state, _LAST - still_bills(j)))
 
 
@@ -195,6 +195,10 @@ class JobsScreen(FleetScreen[Job]):
             self.notify("some of these have no record: stop those by their machines", markup=False)
         else:
             super().action_stop()
+
+    def action_submit_job(self) -> None:
+        """A new job."""
+        self._acts.submit()
 
     def action_menu(self) -> None:
         """What can be done to the job; to machines where no record tells of one."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Button
 
 from runctl.clock import FrozenClock
 from runctl.config import Settings
 from runctl.keymap import BY_ID
 from runctl.screens.modals.job import JobModal
+from runctl.screens.submit_form import judge_submit
+from runctl.services.jobs.hands import JobsDoor
 from runctl.services.jobs.record import JobRecord
+from runctl.services.jobs.spec import build_job
+from tests.screens.driving import running
 from tests.screens.fleet import NOW
 from tests.screens.job_records import IDS
 from tests.screens.test_job_view import opened
+from tests.services.jobs.running import TRAINER, open_local, until_over
 
 
 async def test_a_stop_says_what_happens_asks_and_writes_the_control_object(tmp_path: Path) -> None:
@@ -75,3 +81,56 @@ async def test_read_only_takes_the_keys_away(tmp_path: Path) -> None:
         await driver.press("S", "a")
         assert driver.app.screen is screen
         assert BY_ID["job.stop"].mutates
+
+
+async def test_a_job_is_submitted_from_a_form_after_a_look_and_really_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "train.py").write_text(TRAINER)
+    monkeypatch.chdir(project)
+    jobs = open_local(tmp_path)
+    async with running(size=(100, 30)) as driver:
+        driver.app.desk.open_jobs = lambda _backend, _regions: JobsDoor(jobs, Settings(), FrozenClock(NOW))
+        await driver.press("2", "n")
+        await driver.until(lambda: "a new job" in driver.screen())
+        await driver.type("nothing.py")
+        await driver.press("enter")
+        assert "no such file in" in driver.screen()
+        await driver.press(*["backspace"] * 10)
+        await driver.type("train.py")
+        await driver.press("tab")
+        await driver.type("3 0.01")
+        assert "this computer" in driver.screen()
+        await driver.press("enter")
+        await driver.until(lambda: "code from" in driver.screen(), "for the look")
+        assert "train.py" in driver.screen()
+        assert "ends itself after 1d" in driver.screen()
+        assert list(jobs.ids()) == []
+        await driver.press("tab", "enter")
+        await driver.until(lambda: "starts on" in driver.screen(), "for the start")
+    (found,) = jobs.ids()
+    assert until_over(jobs, jobs.find(found[1])).verdict.outcome == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({}, None), ({"script": ""}, "script"), ({"args": "'open"}, "args"), ({"ttl": "8"}, "ttl"),
+        ({"budget": "much"}, "budget"), ({"budget": "-1"}, "budget"), ({"provider": "ec2"}, "type"),
+        ({"provider": "ec2", "type": "g5.xlarge, g6.xlarge"}, None),
+    ],
+)  # fmt: skip
+def test_lines_of_a_new_job_are_judged_while_they_are_written(
+    change: dict[str, str], wrong: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").touch()
+    lines = {"script": "train.py", "args": "--lr '1 2'", "provider": "local", "type": "", "market": "spot",
+             "budget": "20", "ttl": "8h"}  # fmt: skip
+    verdict = judge_submit(lines | change, tmp_path)
+    assert list(verdict.problems) == ([wrong] if wrong else [])
+    assert (verdict.parameters is None) == (wrong is not None)
+    if verdict.parameters is not None:
+        job = build_job(verdict.parameters)
+        assert (job.limits.budget, job.limits.ttl, job.args) == (20.0, 28_800.0, ("--lr", "1 2"))

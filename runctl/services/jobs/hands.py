@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from runctl import paths
 from runctl.clock import Clock, SystemClock
@@ -131,10 +132,19 @@ class JobsDoor:
             return local_hands(self.jobs)
         if self.backend is None:
             raise ConfigurationError("not connected to AWS", hint="press r, then try again")
-        where = region or next((r for r in self.regions if r != "all"), None) or self.backend.default_region()
+        return ec2_hands(self.jobs, self.backend, self.settings, self.clock, region or self._region())
+
+    def hands_for_new(self, provider: str) -> tuple[Jobs, str | None]:
+        """The jobs with hands for a place, and the region where a new one would run; see `hands`."""
+        region = None if provider == "local" or self.backend is None else self._region()
+        return self.hands(provider, region), region
+
+    def _region(self) -> str:
+        own = self.backend.default_region() if self.backend is not None else None
+        where = next((r for r in self.regions if r != "all"), None) or own
         if where is None:
             raise ConfigurationError("no region is known", hint="R chooses one")
-        return ec2_hands(self.jobs, self.backend, self.settings, self.clock, where)
+        return where
 
     # --- what is done to a job, see `offers` ---
 
@@ -153,3 +163,7 @@ class JobsDoor:
     def go_on(self, job: str, *, cause: str, fresh: bool) -> tuple[str, ...]:
         """Start another attempt; what came of it."""
         return offers.go_on(self, job, cause=cause, fresh=fresh)
+
+    def offer_submit(self, given: Mapping[str, Any], directory: Path) -> tuple[Offer, Callable[[], str]]:
+        """What a new job would send and start, and what does it."""
+        return offers.offer_submit(self, given, directory)

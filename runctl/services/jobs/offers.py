@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from runctl import paths
 from runctl.errors import RunctlError
-from runctl.format import clean_text, format_count, format_duration, format_usd
+from runctl.format import clean_text, format_bytes, format_count, format_duration, format_usd
 from runctl.services.jobs.look import Look, checkpoint_age, row_of
 from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.service import Found
+from runctl.services.jobs.spec import Job, build_job
+from runctl.services.jobs.submit import Place, Submission, prepare, submit
+from runctl.services.jobs.tree import largest
 
 if TYPE_CHECKING:
     from runctl.services.jobs.hands import JobsDoor
@@ -155,3 +161,50 @@ def go_on(door: JobsDoor, job: str, *, cause: str, fresh: bool) -> tuple[str, ..
     if started.problem:
         return (f"{_name(found)} has no machine: {started.problem}: {started.message}",)
     return (f"{_name(found)} starts on {started.machine}",)
+
+
+def offer_submit(door: JobsDoor, given: Mapping[str, Any], directory: Path) -> tuple[Offer, Callable[[], str]]:
+    """What a new job would send and start, and what does it: nothing is sent before that is called.
+
+    Args:
+        door: where jobs are.
+        given: the job as `job.toml` would say it.
+        directory: where its script lies.
+
+    Raises:
+        InputError: the code may not go up, or the place forbids it.
+        RunctlError: the place cannot be asked.
+    """
+    job = build_job(given)
+    jobs, region = door.hands_for_new(job.provider)
+    bucket = door.settings.jobs.bucket if job.provider == "ec2" else None
+    made = prepare(jobs, job, Place(directory, paths.home(), os.environ, region, bucket))
+
+    def send() -> str:
+        started = submit(jobs, made)
+        name = clean_text(str(made.spec["name"]), 60)
+        if started.problem:
+            return f"{name} has no machine: {started.problem}: {started.message}"
+        return f"{name} starts on {started.machine}: enter opens it"
+
+    return Offer(tuple(_submission(made, job)), made.warnings, (made.job.job,)), send
+
+
+def _submission(made: Submission, job: Job) -> list[str]:
+    lines = [f"{made.spec['name']} runs  {clean_text(' '.join(made.spec['command']), 300)}"]
+    if made.preview is not None and made.archive is not None:
+        there = "already there" if made.known else f"{format_bytes(len(made.archive.data))} to send"
+        files = made.preview.files
+        lines.append(f"  code from {made.preview.root.path}: {made.preview.root.reason}")
+        lines.append(f"  {len(files)} files, {format_bytes(made.preview.size)}; {there}")
+        lines += [f"    {format_bytes(f.size):>10}  {clean_text(f.path, 200)}" for f in largest(list(files), 5)]
+        lines += [f"    left out: {clean_text(x.path, 200)} ({x.reason})" for x in made.preview.left_out[:5]]
+    lines.append(f"  {made.intent.how}")
+    for place in made.intent.candidates[:8]:
+        usd = place["usd_per_hour"]
+        price = "$?/h" if usd is None else f"${format_usd(usd, 3)}/h"
+        tail = f"  not tried: {place['excluded']}" if place["excluded"] else ""
+        lines.append(f"    {place['type']:<14} {place['az'] or 'any zone':<12} {place['market']:<10} {price}{tail}")
+    budget = f", or at ${format_usd(job.limits.budget)}" if job.limits.budget is not None else ""
+    lines.append(f"  ends itself after {format_duration(job.limits.ttl)}{budget}")
+    return lines
