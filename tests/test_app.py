@@ -128,6 +128,8 @@ async def test_one_denied_call_costs_one_panel() -> None:
         await driver.show("volumes")
         assert "not allowed: ec2:DescribeVolumes in us-east-1" in driver.screen()
         assert "no volumes" not in driver.screen()
+        assert "? of ? · " in driver.screen()
+        assert "0 of 0" not in driver.screen()
 
 
 async def test_no_credentials_is_a_first_minute_with_three_ways_on() -> None:

@@ -91,11 +91,16 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class BlockDevice:
-    """A disk as the machine sees it."""
+    """A disk as the machine sees it; `delete_on_termination` is None where EC2 does not say."""
 
     device: str
     volume_id: str
-    delete_on_termination: bool
+    delete_on_termination: bool | None
+
+    @property
+    def may_go(self) -> bool:
+        """Whether terminating the machine deletes it, or may."""
+        return bool(self.volume_id) and self.delete_on_termination is not False
 
 
 @dataclass(frozen=True, slots=True)

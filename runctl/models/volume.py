@@ -11,12 +11,15 @@ from runctl.models.tags import Ownership
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Where a volume is attached, with EC2's attachment state and the device name."""
+    """Where a volume is attached, with EC2's attachment state and the device name.
+
+    `delete_on_termination` is None where EC2 does not say.
+    """
 
     instance_id: str
     device: str
     state: str
-    delete_on_termination: bool = False
+    delete_on_termination: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class ChoosingScreen(TableScreen[T]):
 
     def restore(self, choice: Choice) -> None:
         """A view from the history."""
-        self.choose(choice, remember=False)
         self.query_one(FilterBar).set_text(choice.filter.text)
+        self.choose(choice, remember=False)
 
     def step_back(self) -> bool:
         """One step back within the screen; False when there is none."""

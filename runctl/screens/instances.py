@@ -198,7 +198,7 @@ def _disks(machine: Instance, context: Context) -> Section:
         if known is None:
             lines.append(row(device.device, plain(device.volume_id, "muted")))
             continue
-        kept = "" if device.delete_on_termination else ", stays after terminate"
+        kept = {True: "", False: ", stays after terminate", None: ", may go with it"}[device.delete_on_termination]
         size = plain(f"{known.size_gib:,} GiB ") + outside(known.type)
         lines.append(
             row(device.device, (*size, ("  $", "money"), *money(known.usd_per_month), (f"/mo{kept}", "muted")))

@@ -57,7 +57,7 @@ COLUMNS: tuple[Spec[Job], ...] = (
     Spec("usd_so_far", "$ SO FAR→END", 12, money_cell, right=True),
     Spec("checkpoint_age_s", "CKPT", 5, lambda j, c: _checkpoint(j), right=True, keep=40),
     Spec("at_risk_s", "SAFE?", 19, safety_cell, flex=True),
-    Spec("resource_state", "MACHINE", 9, lambda j, c: state(j.resource_state), keep=20),
+    Spec("resource_state", "MACHINE", 10, lambda j, c: state(j.resource_state), keep=20),
     Spec("instance_id", "INSTANCE", 19, lambda j, c: outside(j.instance_id, "muted"), keep=9),
     Spec("owner", "OWNER", 10, lambda j, c: outside(j.owner or ""), keep=8),
     Spec("project", "PROJECT", 12, lambda j, c: outside(j.project or ""), keep=7),

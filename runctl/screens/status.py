@@ -60,7 +60,8 @@ def status_pieces(
     shown, total, marked = counts
     name = choice.sort or noun.sort
     order = noun.sortable().get(name, name)
-    pieces = [Piece(f"{shown} of {total}")]
+    listed = total or panel.as_of is not None  # nothing of what was never listed is not known to be none
+    pieces = [Piece(f"{shown} of {total}") if listed else Piece("? of ?")]
     if marked:
         pieces.append(Piece(f"{marked} marked", "accent", bold=True, rank=2))
     if name:

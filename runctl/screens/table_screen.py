@@ -190,7 +190,9 @@ class TableScreen(Screen[None], Generic[T]):
         if not self.shown.rows:
             lines = notice(self.noun, self.choice, self.shown.total, self.panel(), self.context)
             table.set_notice(Text("\n").join(self.text(line) for line in lines))
-        self.query_one(FilterBar).verdict(f"{len(self.shown.rows)}/{self.shown.total}", valid=True)
+        bar = self.query_one(FilterBar)
+        if bar.text == self.choice.filter.text:  # else what is typed is wrong, and stays said
+            bar.verdict(f"{len(self.shown.rows)}/{self.shown.total}", valid=True)
         self.show_lines()
         self.show_detail()
 

@@ -98,11 +98,18 @@ def _facts(volume: Volume, context: Context) -> Section:
     return Section("", tuple(lines))
 
 
+_AT_THE_END = {
+    True: "goes with the machine",
+    False: "stays after terminate",
+    None: "may go with the machine: EC2 does not say",
+}
+
+
 def _attachments(volume: Volume, context: Context) -> Section:
     lines = []
     for attached in volume.attachments:
         machine = context.instances.get(attached.instance_id)
-        end = "goes with the machine" if attached.delete_on_termination else "stays after terminate"
+        end = _AT_THE_END[attached.delete_on_termination]
         words = plain(attached.instance_id, "muted") if machine is None else (
             *name_or_id(machine.name, machine.id), ("  ", ""), *state(str(machine.state)))  # fmt: skip
         lines += [row(attached.device, words), row("", plain(end, "muted"))]

@@ -114,7 +114,7 @@ def _machine(machine: Instance, disks: Mapping[str, Volume], seen: Seen, rules: 
             yield Step(Verb.STOP, Kind.INSTANCE, machine, reason, rule, None, _hours(machine.usd_per_hour))
     elif machine.state is InstanceState.STOPPED and machine.stopped_at is not None:
         for_s = (seen.now - machine.stopped_at).total_seconds()
-        dying = [disks[d.volume_id] for d in machine.devices if d.delete_on_termination and d.volume_id in disks]
+        dying = [disks[d.volume_id] for d in machine.devices if d.may_go and d.volume_id in disks]
         if for_s >= rules.stopped_s and machine.devices:
             reason = f"stopped {format_duration(for_s)} ago, its disks still bill"
             yield from _terminate(machine, dying, reason, rules)

@@ -139,7 +139,7 @@ def _protected(case: Case) -> Iterable[Refusal]:
 
 def _disks_that_die(machine: Instance, case: Case) -> Iterable[Refusal]:
     """Terminating a machine deletes disks; those have an owner and protection of their own."""
-    dying = {d.volume_id for d in machine.devices if d.delete_on_termination and d.volume_id}
+    dying = {d.volume_id for d in machine.devices if d.may_go}
     if case.around.disks is None:
         if dying:
             yield Refusal(Rule.TAGS_UNREADABLE, "its disks would be deleted with it, and their tags cannot be read")
@@ -282,8 +282,9 @@ def _attached(case: Case) -> Iterable[Refusal]:
             yield Refusal(Rule.ATTACHED, f"it is used by {address.instance_id or address.network_interface_id}")
         case Verb.TERMINATE, Instance() as machine:
             for disk in machine.devices:
-                if disk.delete_on_termination and disk.volume_id and disk.device != machine.root_device:
-                    yield Refusal(Rule.ATTACHED, f"its data disk {disk.volume_id} would be deleted with it")
+                if disk.may_go and disk.device != machine.root_device:
+                    would = "would" if disk.delete_on_termination else "may"
+                    yield Refusal(Rule.ATTACHED, f"its data disk {disk.volume_id} {would} be deleted with it")
         case _:
             return
 

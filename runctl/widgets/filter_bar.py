@@ -62,6 +62,7 @@ class FilterBar(Horizontal):
     FilterBar FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterBar .slash { width: 2; color: $accent; padding: 0 0 0 1; }
     FilterBar .verdict { width: auto; max-width: 70%; height: 1; color: $text-muted; padding: 0 1; }
+    FilterBar.-invalid .slash, FilterBar.-invalid FilterInput { color: $state-bad; }
     FilterBar.-invalid .verdict { color: $state-bad; text-style: bold; }
     """
 

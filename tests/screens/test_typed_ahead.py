@@ -36,3 +36,30 @@ async def test_a_key_that_the_field_does_not_use_goes_round_once() -> None:
         await driver.press("slash")
         assert isinstance(driver.app.focused, FilterInput)
         assert driver.fleet.query_one(FilterBar).text == "g5"
+
+
+async def test_a_wrong_filter_stays_marked_while_the_rows_are_refreshed() -> None:
+    async with running() as driver:
+        await driver.type("/cost>x")
+        bar = driver.fleet.query_one(FilterBar)
+        await driver.until(lambda: bar.has_class("-invalid"))
+        said = driver.lines()[2]
+        driver.backend.instances = driver.backend.instances[:5]
+        await driver.press("escape")
+        await driver.type("/cost>x")
+        driver.app.action_pause()
+        driver.app.action_refresh()
+        await driver.until(lambda: driver.fleet.shown.total == 5)
+        assert bar.has_class("-invalid")
+        assert driver.lines()[2] == said
+        field = bar.query_one(FilterInput)
+        assert field.styles.color == bar.query_one(".verdict").styles.color, "what is wrong is as red as why"
+
+
+async def test_a_long_list_fills_its_dialog_to_the_foot() -> None:
+    async with running() as driver:
+        await driver.press("o")
+        lines = driver.lines()
+        foot = next(n for n, line in enumerate(lines) if "╰" in line)
+        assert "enter takes" in lines[foot - 1]
+        assert foot - next(n for n, line in enumerate(lines) if "╭" in line) > 15

@@ -87,6 +87,8 @@ def test_a_protected_disk_protects_the_machine_that_would_take_it_along() -> Non
     }
     stays = replace(host, devices=(replace(data, delete_on_termination=False),))
     assert rules(Verb.TERMINATE, stays, Around(disks=(kept,))) == set()
+    unsaid = replace(host, devices=(replace(data, delete_on_termination=None),))
+    assert rules(Verb.TERMINATE, unsaid, Around(disks=(kept,))) == {Rule.PROTECTED, Rule.ATTACHED}
 
 
 def test_disks_that_cannot_be_read_are_not_deleted_unseen() -> None:

@@ -82,6 +82,10 @@ class PickModal(ModalScreen[tuple[str, ...] | None]):
         self._narrow("")
         self.query_one("#list", OptionList).can_focus = False
 
+    def on_resize(self) -> None:
+        """The list has what the frame, the title, the line and the keys leave of nine tenths of the height."""
+        self.query_one("#list", OptionList).styles.max_height = max(3, self.size.height * 9 // 10 - 5)
+
     def offer(self, options: Sequence[Option], *, empty: str = "") -> None:
         """Other options arrived (regions are asked from AWS)."""
         self._options = list(options)

@@ -130,7 +130,7 @@ def _devices(raw: Mapping[str, Any]) -> tuple[BlockDevice, ...]:
     for mapping in raw.get("BlockDeviceMappings") or ():
         ebs = mapping.get("Ebs") or {}
         device = str(mapping.get("DeviceName", ""))
-        found.append(BlockDevice(device, str(ebs.get("VolumeId", "")), bool(ebs.get("DeleteOnTermination"))))
+        found.append(BlockDevice(device, str(ebs.get("VolumeId", "")), ebs.get("DeleteOnTermination")))
     return tuple(found)
 
 
@@ -140,6 +140,8 @@ def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume
     size, kind = _number(raw.get("Size")), str(raw.get("VolumeType", ""))
     iops, throughput = raw.get("Iops"), raw.get("Throughput")
     month, source = book.volume_usd_per_month(region, kind, size, iops, throughput)
+    if kind == "gp3" and None in (iops, throughput):  # what is not said may be more than what gp3 includes
+        month, source = None, ""
     return Volume(
         id=str(raw.get("VolumeId", "")),
         region=region,
@@ -156,7 +158,7 @@ def parse_volume(raw: Mapping[str, Any], region: str, book: PriceBook) -> Volume
         attachments=tuple(
             Attachment(
                 str(a.get("InstanceId", "")), str(a.get("Device", "")), str(a.get("State", "")),
-                bool(a.get("DeleteOnTermination")),
+                a.get("DeleteOnTermination"),
             )
             for a in raw.get("Attachments") or ()
         ),

@@ -133,18 +133,23 @@ def _told_reboot(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
 
 def _told_terminate(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
     machine, disks = machine_of(live), live.around.disks
-    dying = [d for d in machine.devices if d.delete_on_termination and d.volume_id]
-    staying = [d for d in machine.devices if not d.delete_on_termination and d.volume_id]
-    lost = [*_lost_work(live), *(_disk_name(d, disks) for d in dying), *_lost_memory(machine)]
+    dying = [d for d in machine.devices if d.may_go]
+    staying = [d for d in machine.devices if d.volume_id and not d.may_go]
+    lost = [*_lost_work(live), *(_lost_disk(d, disks) for d in dying), *_lost_memory(machine)]
     saved = [_a_month(machine.usd_per_hour)]
     prices = {d.id: d.usd_per_month for d in disks or ()}
-    saved += [prices.get(d.volume_id) for d in dying]
+    saved += [prices.get(d.volume_id) if d.delete_on_termination else None for d in dying]
     kept = "only what its disks keep: " + ", ".join(_disk_name(d, disks) for d in staying) if staying else ""
     known = [s for s in saved if s is not None]
     return Told(
         tell_machine(live, now), tuple(lost), kept, machine.usd_per_hour,
         sum(known) if len(known) == len(saved) else None,
     )  # fmt: skip
+
+
+def _lost_disk(device: BlockDevice, disks: tuple[Volume, ...] | None) -> str:
+    name = _disk_name(device, disks)
+    return name if device.delete_on_termination else f"maybe {name}: EC2 does not say whether it goes with the machine"
 
 
 def _a_month(hourly: float | None) -> float | None:

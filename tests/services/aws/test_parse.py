@@ -108,17 +108,28 @@ def test_since_when_a_machine_is_off_is_what_ec2_wrote_or_unknown(
 
 
 def test_disks_snapshots_addresses_and_buckets() -> None:
-    disk = parse.parse_volume(
-        {"VolumeId": "vol-1", "Size": 100, "VolumeType": "gp3", "State": "available"}, "us-east-1", BOOK
-    )
+    raw = {"VolumeId": "vol-1", "Size": 100, "VolumeType": "gp3", "Iops": 3000, "Throughput": 125, "State": "available"}
+    disk = parse.parse_volume(raw, "us-east-1", BOOK)
     assert disk.attached_to is None
     assert disk.usd_per_month == pytest.approx(8.0)
+    for unsaid in ("Iops", "Throughput"):  # may be more than what gp3 includes
+        assert parse.parse_volume({**raw, unsaid: None}, "us-east-1", BOOK).usd_per_month is None
     snap = parse.parse_snapshot({"SnapshotId": "snap-1", "VolumeSize": 10}, "us-east-1", BOOK)
     assert snap.usd_per_month == pytest.approx(0.5)
     address = parse.parse_address({"AllocationId": "eipalloc-1", "PublicIp": "1.2.3.4"}, "us-east-1", BOOK)
     assert (address.associated, address.usd_per_hour) == (False, 0.005)
     bucket = parse.parse_bucket({"Name": "b"})
     assert (bucket.objects, bucket.bytes, bucket.usd_per_month) == (None, None, None)
+
+
+def test_whether_a_disk_goes_with_its_machine_is_unknown_where_ec2_does_not_say() -> None:
+    for said in (True, False, None):
+        ebs = {"VolumeId": "vol-1"} | ({} if said is None else {"DeleteOnTermination": said})
+        raw = {**RAW, "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": ebs}]}
+        (device,) = parse.parse_instance(raw, "us-east-1", BOOK).devices
+        assert (device.delete_on_termination, device.may_go) == (said, said is not False)
+        (held,) = parse.parse_volume({"Attachments": [{"InstanceId": "i-1", **ebs}]}, "us-east-1", BOOK).attachments
+        assert held.delete_on_termination is said
 
 
 def test_a_type_aws_describes_is_hardware() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import boto3
 import pytest
 
 from runctl.demo.cloud import DemoCloud
+from runctl.models.instance import BlockDevice
 from runctl.models.plan import Outcome, Rule, Verb
 from runctl.services.actions import Actions
+from runctl.services.case import Around
 from runctl.services.instance_store import has_instance_store
+from runctl.services.verbs.machines import ROWS
+from runctl.services.verbs.row import Live
 from tests.demo.conftest import launch
+from tests.screens.fleet import NOW, machine
 from tests.services.doors import EAST, OURS, open_door
 
 YOUNG = frozenset({Rule.YOUNGER_THAN})
@@ -68,3 +75,19 @@ def test_a_one_time_spot_machine_cannot_be_stopped_and_says_so(cloud: DemoCloud)
 )  # fmt: skip
 def test_who_has_disks_of_its_own(kind: str, known: bool | None) -> None:
     assert has_instance_store(kind) is known
+
+
+def test_a_disk_of_which_ec2_does_not_say_may_be_lost() -> None:
+    disks = [
+        BlockDevice(f"/dev/sd{letter}", f"vol-{letter}", goes)
+        for letter, goes in zip("abc", (True, False, None), strict=True)
+    ]
+    host = machine(1, "host")
+    (row,) = (row for row in ROWS if row.verb is Verb.TERMINATE)
+    told = row.tell(Live(replace(host, devices=tuple(disks)), Around(disks=())), {}, NOW)
+    lost = " / ".join(told.lost)
+    assert "disk vol-a" in lost
+    assert "maybe disk vol-c" in lost
+    assert "vol-b" not in lost
+    assert "vol-b" in told.recoverable
+    assert told.saves_usd_per_month is None
