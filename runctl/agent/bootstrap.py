@@ -38,7 +38,8 @@ for candidate in python3 /usr/bin/python3 /opt/pytorch/bin/python3 /usr/libexec/
 done
 if [ -z "$PYTHON" ]; then give_up "no Python 3.8 or newer on this machine"; fi
 "$PYTHON" -c 'import base64,zlib;exec(compile(zlib.decompress(base64.b64decode("{loader}")),"loader","exec"))' \\
-    {bucket} {region} {key} {digest} "$RUN/agent.pyz" || give_up "the supervisor could not be fetched from {bucket}"
+    {bucket} {region} {key} {digest} "$RUN/agent.pyz" {end} {job} {attempt} {patience} \\
+    || give_up "the supervisor could not be fetched from {bucket}"
 set -- "$PYTHON" "$RUN/agent.pyz" run --store s3://{bucket} --job {job} --attempt {attempt} --work "$RUN" --pace {pace}
 if [ -d /run/systemd/system ] && [ -z "${{RUNCTL_SANDBOX:-}}" ] && command -v systemd-run >/dev/null 2>&1; then
     systemd-run --quiet --collect --unit="runctl-{job}-{attempt}" \\
@@ -60,6 +61,7 @@ def user_data(
     endpoint: str | None = None,
     pace: str = "normal",
     power_off: bool = True,
+    patience_s: float = 600.0,
 ) -> str:
     """The script for one attempt.
 
@@ -71,6 +73,7 @@ def user_data(
         agent_sha256: digest of the supervisor, which lies at `agent_key` of it.
         endpoint: address of S3 and of the other services, for clouds that are not AWS.
         pace: "normal" or "fast".
+        patience_s: seconds to try to fetch the supervisor, before the record and the console say that it did not come.
         power_off: end the machine where the supervisor cannot be started; False on a machine that is not the job's.
 
     Raises:
@@ -88,6 +91,8 @@ def user_data(
         region=region,
         key=record.agent_key(agent_sha256),
         digest=agent_sha256,
+        end=record.attempt_key(job, int(attempt), "exit.json"),
+        patience=float(patience_s),
         pace=pace,
         loader=loader(),
         exports="".join(f"export {n}={shlex.quote(v)}\n" for n, v in environment.items()),

@@ -1,18 +1,19 @@
 """Fetches the supervisor onto a machine: the end of the program that user data carries, behind the text of `aws.py`.
 
-Arguments: bucket, region, key, SHA-256, path to write. Tries for ten minutes: a new role may need some to be known.
+Arguments: bucket, region, key, SHA-256, path to write, key of the attempt's exit record, job, attempt, and for how many
+seconds to try: a new role may need minutes to be known.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import sys
 import time
 
 from runctl.agent.aws import EMPTY, Credentials, Metadata, bucket_url, connect, sign
-
-_FOR_S = 600
 
 
 def load(bucket: str, region: str, key: str, digest: str, path: str) -> None:
@@ -38,15 +39,38 @@ def load(bucket: str, region: str, key: str, digest: str, path: str) -> None:
     os.replace(path + ".part", path)
 
 
+def confess(bucket: str, region: str, key: str, job: str, attempt: str, message: str) -> None:
+    """Write the exit record of an attempt whose supervisor never came, unless there is one.
+
+    Raises:
+        OSError: S3 did not answer.
+    """
+    now = time.time()
+    end = {"v": 1, "job": job, "attempt": int(attempt), "at": now, "ended_at": now, "rc": None, "cause": "setup"}
+    end.update(message=message, verified=True, missing=[], stop_reason=None, log_bytes=0, newest_complete=None)
+    body = json.dumps(end).encode()
+    origin, at = bucket_url(bucket, key, region)
+    headers = {"if-none-match": "*"}
+    digest, keys = hashlib.sha256(body).hexdigest(), Credentials(Metadata()).get()
+    sign("PUT", origin.split("://", 1)[1], at, "", headers, digest, keys, region, "s3", now)
+    connection = connect(origin, 30)
+    connection.request("PUT", at, body=body, headers=headers)
+    connection.getresponse().read()
+
+
 def main() -> int:
-    """Try until it works; 1 when it never did."""
-    until = time.time() + _FOR_S
+    """Try until it works; 1 when it never did, which the record then says, where it can be written."""
+    bucket, region, key, digest, path, end, job, attempt, patience = sys.argv[1:10]
+    until = time.time() + float(patience)
     while True:
         try:
-            load(*sys.argv[1:6])
+            load(bucket, region, key, digest, path)
             return 0
         except Exception as error:
-            sys.stderr.write(f"runctl: {error}\n")
+            said = f"the supervisor could not be fetched: {error}"
+            sys.stderr.write(f"runctl: {said}\n")
         if time.time() >= until:
+            with contextlib.suppress(Exception):
+                confess(bucket, region, end, job, attempt, said)
             return 1
-        time.sleep(3)
+        time.sleep(max(0.05, min(3.0, until - time.time())))

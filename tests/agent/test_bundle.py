@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 
 from runctl.agent import bootstrap, bundle
+from runctl.demo.machine import PROGRAMS
 from runctl.models import record
 
 JOB = record.job_id(1764252000000, b"0123456789")
@@ -69,3 +72,17 @@ def test_the_loader_is_python_3_8_too() -> None:
     found = re.search(r'b64decode\("([^"]+)"\)', _script())
     assert found is not None
     ast.parse(zlib.decompress(base64.b64decode(found.group(1))), feature_version=(3, 8))
+
+
+def test_without_any_store_the_console_says_why_and_the_machine_is_powered_off(tmp_path: Path) -> None:
+    """The programs of a machine of the embedded cloud stand before this computer's own `shutdown`."""
+    environ = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "RUNCTL_MACHINE_ROOT": str(tmp_path), "RUNCTL_SANDBOX": "1"}
+    environ |= {"RUNCTL_HOME": str(tmp_path / "home"), "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    script = _script(endpoint="http://127.0.0.1:9", patience_s=0.2)
+    for powered_off in (True, False):  # a second start does nothing: the directory says that it was started
+        done = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, text=True, check=False)
+        assert (done.returncode, (tmp_path / ".powered-off").exists()) == (1 if powered_off else 0, powered_off)
+        (tmp_path / ".powered-off").unlink(missing_ok=True)
+        if powered_off:
+            assert "runctl: the supervisor could not be fetched: [Errno 111]" in done.stderr
+            assert done.stderr.endswith("runctl: the supervisor could not be fetched from my.bucket-1\n")

@@ -172,6 +172,7 @@ TRAINER = """
 import os, signal, sys, time
 folder, step = os.environ["RUNCTL_CHECKPOINT_DIR"], 0
 given = os.environ.get("RUNCTL_RESUME_FROM")
+assert open("data/deep/a.txt").read() == "a" and open("one.txt").read() == "one"
 if given: step = int(open(given).read())
 def save():
     with open(f"{folder}/.new", "w") as file: file.write(str(step))
@@ -210,11 +211,17 @@ def test_an_interrupted_job_saves_itself_and_continues_on_the_next_machine(here:
     job = _Cloudy(tmp_path, tmp_path, S3Store("jobs"), "s3://jobs")
     rates = [{"type": "g5.xlarge", "az": None, "market": "spot", "usd_per_hour": 0.5}]
     command = [sys.executable, "-c", TRAINER]
+    for key, text in (("set/deep/a.txt", "a"), ("set/b.txt", "b"), ("lone", "one")):
+        boto3.client("s3").put_object(Bucket="jobs", Key=key, Body=text.encode())
+    data = [{"source": "s3://jobs/set/", "target": "data"}, {"source": "s3://jobs/lone", "target": "one.txt"}]
     limits = {"grace_s": 20.0, "upload_s": 20.0, "budget_usd": 9.0}
-    job.submit(*command, launch={"rates": rates}, limits=limits, at_end="terminate")  # the machine is the cloud's
+    job.submit(
+        *command, launch={"rates": rates}, limits=limits, data=data, at_end="terminate"
+    )  # the machine is the cloud's
     machine = job.launch(1, SPOT)
     here.advance(10)
     until(lambda: (job.state().get("step") or 0) > 5, "it trains", 90)
+    assert [e["data"]["files"] for e in job.events() if e["kind"] == "data"] == [3]
     assert job.state()["machine"]["instance_id"] == machine
     assert job.state()["machine"]["market"] == "spot"
     assert job.state()["limits"]["spent_usd"] > 0
@@ -242,3 +249,18 @@ def test_an_interrupted_job_saves_itself_and_continues_on_the_next_machine(here:
     job.control(desired="stop", reason="enough")
     until(lambda: job.json("exit.json", 2), "the exit is written", 90)
     until(lambda: state_of(boto3.client("ec2"), second) in ("shutting-down", "terminated"), "it ends its machine")
+
+
+def test_a_machine_whose_supervisor_never_comes_says_so_and_ends_itself(here: DemoCloud, tmp_path: Path) -> None:
+    servers.make_bucket(servers.client_of(here.endpoint_url), "jobs")
+    job = Job(tmp_path, tmp_path, S3Store("jobs"), "s3://jobs").submit("true")
+    script = bootstrap.user_data(
+        bucket="jobs", region="us-east-1", job=job.id, attempt=1, agent_sha256="a" * 64, patience_s=0.5
+    )
+    machine = _launch(script, InstanceInitiatedShutdownBehavior="terminate")
+    here.advance(10)
+    until(lambda: state_of(boto3.client("ec2"), machine) in ("shutting-down", "terminated"), "it ends itself")
+    end = job.exit()
+    assert record.is_readable(end)
+    assert (end["rc"], end["cause"], end["verified"], end["attempt"]) == (None, "setup", True, 1)
+    assert f"the supervisor could not be fetched: s3://jobs/{record.agent_key('a' * 64)}: HTTP 404" in end["message"]

@@ -6,11 +6,14 @@ shipped file.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import gzip
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +158,9 @@ def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
 
 
 def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice(lab: Lab) -> None:
-    job = lab.started("--spot", "--on-rebalance", "stop", pause="0.02")
+    for key in ("set/a", "set/deep/b"):
+        lab.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"data")
+    job = lab.started("--spot", "--on-rebalance", "stop", "--data", f"s3://{BUCKET}/set/=data", pause="0.02")
     machine = _wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)["instance_id"]
     lab.cloud.rebalance(machine)
     left = _wait(job, _in_state("INTERRUPTED"))
@@ -165,6 +170,7 @@ def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice
     stop = next(e for e in left["events"] if e["kind"] == "stop-requested")
     assert end["at"] - stop["at"] < 110
     assert "recommendation" in left["reason"]
+    assert [e["message"] for e in left["events"] if e["kind"] == "data"] == ["2 files of data are here"]
     _wait(job, lambda s: s["resource_state"] not in ("pending", "running"))  # it ends itself; nobody takes it
 
 
@@ -234,29 +240,60 @@ def test_of_two_laptops_that_resume_at_once_one_wins(lab: Lab) -> None:
     assert over["attempts"] == [1, 2]
 
 
-def test_a_secret_is_in_no_object_no_journal_and_no_answer(lab: Lab, tmp_path: Path) -> None:
+def _traces(lab: Lab) -> Iterator[tuple[str, bytes]]:
+    """Everything that runs leave in the cloud and on this computer, with where it lies."""
+    s3, ec2, ssm = lab.aws("s3"), lab.aws("ec2"), lab.aws("ssm")
+    for bucket in s3.list_buckets()["Buckets"]:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"]):
+            for found in page.get("Contents", []):
+                body = s3.get_object(Bucket=bucket["Name"], Key=found["Key"])["Body"].read()
+                yield found["Key"], gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    for machine in (i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]):
+        sent = ec2.describe_instance_attribute(InstanceId=machine["InstanceId"], Attribute="userData")["UserData"]
+        yield "user data", base64.b64decode(sent.get("Value", ""))
+        yield "machine", json.dumps(machine, default=str).encode()
+    yield "tags", json.dumps(ec2.describe_tags()["Tags"]).encode()
+    yield "commands", json.dumps(ssm.list_commands()["Commands"], default=str).encode()
+    ran = ssm.list_command_invocations(Details=True)["CommandInvocations"]
+    yield "what commands said", json.dumps(ran, default=str).encode()
+    for path in Path(os.environ["HOME"]).rglob("*"):  # journal, plans, caches, crash reports
+        if path.is_file():
+            yield str(path), path.read_bytes()
+
+
+def _command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_bytes()
+
+
+def test_a_secret_is_in_nothing_that_its_run_leaves_anywhere(lab: Lab) -> None:
     value = "s3cr3t-" + os.urandom(8).hex()
     lab.aws("ssm").put_parameter(Name="/runctl/token", Value=value, Type="SecureString")
-    (lab.project / "train.py").write_text(
-        "import os, sys, time\nfor n in range(30):\n    print(f\"step={n} token {os.environ['TOKEN']}\", flush=True)\n"
-    )
-    job = lab.started("--secret", "TOKEN=ssm:/runctl/token", steps="1")
-    over = _wait(job, _in_state("SUCCEEDED", "FAILED"))
-    assert over["state"] == "SUCCEEDED", over["reason"]
-    s3 = lab.aws("s3")
-    keys = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET) for o in page["Contents"]]
-    bodies = [s3.get_object(Bucket=BUCKET, Key=k)["Body"].read() for k in keys]
-    import gzip
+    (lab.project / "train.py").write_text("""
+import os, time
+token, folder = os.environ["TOKEN"], os.environ["RUNCTL_CHECKPOINT_DIR"]
+assert len(token) == 23
+print("step=1 loss=0.5 token", token, flush=True)
+open(f"{folder}/step-1.json", "w").write("{}")
+while not os.path.exists(os.environ["RUNCTL_STOP_FILE"]): time.sleep(0.05)
+raise RuntimeError("it died of " + token)
+""")
+    job = lab.started("--secret", "TOKEN=ssm:/runctl/token", "--env", "MODE=quiet", steps="1")
+    _wait(job, lambda s: s["step"] == 1 and s["checkpoint_age_s"] is not None)
+    assert not [line for line in _command_lines() if value.encode() in line]
+    assert runctl("jobs", "stop", job, "--wait", "--yes", "--reason", "enough").code == 0
+    shown = [runctl("jobs", *words, job) for words in (("show",), ("show", "-o", "json"), ("logs",), ("metrics",))]
+    assert "it died of ***" in shown[2].out
+    traces = [*_traces(lab), *(("answer", f"{s.out}{s.err}".encode()) for s in shown)]
+    places = [name for name, _ in traces]
+    assert {"user data", "tags", "commands"} <= set(places)
+    assert any(name.endswith("exit.json") for name in places)
+    assert any("journal" in name for name in places)
+    assert [name for name, body in traces if b"ssm:/runctl/token" in body]  # the reference is what is written
+    assert [name for name, body in traces if value.encode() in body] == []
 
-    bodies += [gzip.decompress(b) for b in bodies if b[:2] == b"\x1f\x8b"]
-    assert any(b"token ***" in b for b in bodies)
-    files = [p.read_bytes() for p in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if p.is_file()]
-    tags = json.dumps([m["tags"] for m in _machines()]).encode()
-    shown = json.dumps(over).encode() + runctl("jobs", "logs", job).out.encode()
-    assert not [n for n, b in enumerate([*bodies, *files, tags, shown]) if value.encode() in b]
 
-
-@also
 def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> None:
     """By Systems Manager, where the machine has a profile and is online; the reason is shown where not."""
     lab.cloud.set_timings(pending=0.5, agent_online=0.5)
@@ -277,10 +314,15 @@ def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> Non
         "jobs", "submit", str(lab.project / "train.py"), *SUBMIT, "--on", machine, "--dry-run", "--", "20", "0.02"
     )
     assert f"by Systems Manager on {machine}, which has a profile and is online" in planned.out, planned.err
-    job = lab.started("--on", machine, steps="20", pause="0.02")
+    value = "s3cr3t-" + os.urandom(8).hex()
+    lab.aws("ssm").put_parameter(Name="/runctl/token", Value=value, Type="SecureString")
+    job = lab.started("--on", machine, "--secret", "TOKEN=ssm:/runctl/token", steps="20", pause="0.02")
     over = _wait(job, _in_state("SUCCEEDED"))
     assert (over["instance_id"], over["resource_state"]) == (machine, "running")
     assert runctl("jobs", "logs", job).out.count("\n") == 20
     assert [j["state"] for j in runctl("jobs", "list", "-o", "json").json() if j["id"] == job] == ["SUCCEEDED"]
     assert runctl("watch", "--rounds", "1", "--yes").code == 0
     assert [m["state"] for m in _machines()] == ["running"]
+    traces = list(_traces(lab))
+    assert next(name for name, body in traces if b"runctl job " + job.encode() in body) == "commands"
+    assert [name for name, body in traces if value.encode() in body] == []
