@@ -18,9 +18,12 @@ from runctl.errors import ConfigurationError
 from runctl.events import Event, ListingFailed, RegionsResolved, ScopeChanged
 from runctl.keymap import Keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
+from runctl.models.instance import Instance
+from runctl.models.probe import Probe
 from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
 from runctl.models.transfer import Transfer
 from runctl.screens.desk import Board
+from runctl.services.activity import readings_of_probe
 from runctl.services.backend import Backend
 from runctl.services.bookkeeper import Bookkeeper
 from runctl.services.poll_activity import ActivityScout
@@ -92,6 +95,7 @@ class Session(Asking):
         self._attempt = 0
         self._cache = cache
         self._cached_regions: tuple[str, ...] = ()
+        self._activity: ActivityScout | None = None
         self._books = None if ledger is None else Bookkeeper(ledger, self._post_event, clock)
 
     @property
@@ -189,6 +193,11 @@ class Session(Asking):
         if self._pollers is not None:
             self._pollers.focus(FOCUS.get(mode, ()))
 
+    def hear(self, machine: Instance, probe: Probe) -> None:
+        """What a machine said about itself: its rows show from the next listing on what it is doing."""
+        if self._activity is not None:
+            self._activity.add(machine.region, machine.id, readings_of_probe(probe))
+
     def _publish(self, event: Event) -> bool:
         if self._books is not None:
             self._books.offer(event)
@@ -240,7 +249,7 @@ class Session(Asking):
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
         intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
         scout = SpotScout(backend)
-        activity = ActivityScout(backend, self.clock, paid=self.settings.cost.allow_paid_apis)
+        self._activity = activity = ActivityScout(backend, self.clock, paid=self.settings.cost.allow_paid_apis)
 
         def publish(event: Event) -> bool:
             scout.hear(event)

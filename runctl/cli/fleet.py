@@ -83,6 +83,7 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
     """
     if getattr(call.args, "cached", False):
         return _cached(call)
+    from runctl.services.poll_activity import ActivityScout
     from runctl.services.pollers import collect
 
     backend = connect(call.settings)
@@ -106,8 +107,12 @@ def read_fleet(call: Invocation, sources: tuple[Source, ...]) -> Fleet:
         progress.clear()
         backend.close()
     _count(call, store, heard)
+    scout = ActivityScout(backend, call.clock)
+    for event in heard:
+        scout.fill(event)
+    snapshot = replace(store.snapshot, instances=scout.fill_rows(store.snapshot.instances))
     call.detail(f"asked {', '.join(sources)} in {', '.join(regions)}: {call.duration_ms()} ms since the start")
-    return Fleet(store.snapshot, Context(call.clock.now(), store.snapshot, call.settings), frozenset(sources))
+    return Fleet(snapshot, Context(call.clock.now(), snapshot, call.settings), frozenset(sources))
 
 
 def _cached(call: Invocation) -> Fleet:

@@ -25,6 +25,8 @@ class Job:
         submitted_at: when the job was made.
         trend: the last values of the metric that `trend_of` chose, oldest first; None where it was not a number.
         trend_of: its name, "" when there is none.
+        heartbeat: what its supervisor last said of the machine (`at`, `phase`, `progress_at`, `load`); None when it has
+            said nothing, or spoke from another machine.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Job:
     submitted_at: datetime | None = None
     trend: tuple[float | None, ...] = ()
     trend_of: str = ""
+    heartbeat: Mapping[str, object] | None = None
 
 
 def main_metric(names: Iterable[str]) -> str:

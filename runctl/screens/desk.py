@@ -15,7 +15,9 @@ from runctl.services.backend import Backend
 from runctl.terminal.system import Terminal
 
 if TYPE_CHECKING:
+    from runctl.models.instance import Instance
     from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
+    from runctl.models.probe import Probe
     from runctl.services.actions import Actions
     from runctl.services.jobs.hands import JobsDoor
 
@@ -195,4 +197,8 @@ class Desk(Protocol):
 
     def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Do something slow that is no question to the cloud off the UI's thread; `done` gets its result in it."""
+        ...
+
+    def hear(self, machine: Instance, probe: Probe) -> None:
+        """A machine has said how it is: that tells whether it is busy."""
         ...

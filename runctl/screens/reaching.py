@@ -107,6 +107,7 @@ class ReachingScreen(ActingScreen[T]):
             rule = f" [{answer.rule}]" if answer.rule else ""
             return Text(clean_text(f"not asked: {answer.reason}", 600) + rule)
         self._probes[machine.id] = answer
+        self.desk.hear(machine, answer)
         self.show_detail()
         from runctl.theme import setting_of, tokens
 

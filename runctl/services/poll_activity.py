@@ -1,4 +1,7 @@
-"""What machines are doing, filled into their rows from every reading; CloudWatch is asked where that is allowed."""
+"""What machines are doing, filled into their rows from every reading: heartbeats of jobs, probes, and CloudWatch.
+
+CloudWatch is asked where that is allowed; a heartbeat comes with the row of its job and costs nothing more.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from runctl.clock import Clock, SystemClock
 from runctl.errors import RunctlError
 from runctl.events import Event, Item, PageArrived
 from runctl.models.instance import Instance
+from runctl.models.job import Job
 from runctl.models.snapshot import Source
-from runctl.services.activity import Reading, Signal, Watch
+from runctl.services.activity import Reading, Signal, Watch, readings_of
 from runctl.services.backend import Backend
 
 #: Basic metrics come every five minutes.
@@ -44,10 +48,14 @@ class ActivityScout:
 
     def fill(self, event: Event) -> Event:
         """The event, its machines with what they are known to do; what was said of them already stays."""
-        if not isinstance(event, PageArrived) or event.key.source is not Source.INSTANCES:
+        if not isinstance(event, PageArrived):
+            return event
+        if event.key.source is Source.JOBS:
+            self._hear(event.items)
+        if event.key.source is not Source.INSTANCES:
             return event
         with self._lock:
-            filled = tuple(self._filled(item) for item in event.items)
+            filled = tuple(self._filled(i) if isinstance(i, Instance) else i for i in event.items)
             due = self._paid and self._monotonic() - self._asked.get(event.key.region, -EVERY_S) >= EVERY_S
             ids = tuple(i.id for i in event.items if isinstance(i, Instance) and i.bills) if due else ()
             if ids:
@@ -57,8 +65,18 @@ class ActivityScout:
             threading.Thread(target=self._ask, args=(region, ids), name=f"poll-cpu-{region}", daemon=True).start()
         return replace(event, items=filled)
 
-    def _filled(self, item: Item) -> Item:
-        if not isinstance(item, Instance) or item.activity.evidence:
+    def fill_rows(self, machines: Iterable[Instance]) -> tuple[Instance, ...]:
+        """Machines with what they are known to do, for who looks once."""
+        with self._lock:
+            return tuple(self._filled(m) for m in machines)
+
+    def _hear(self, items: Iterable[Item]) -> None:
+        for job in items:
+            if isinstance(job, Job) and job.heartbeat and job.instance_id:
+                self.add(job.region, job.instance_id, readings_of(job.heartbeat))
+
+    def _filled(self, item: Instance) -> Instance:
+        if item.activity.evidence:
             return item
         known = self._watch.judge(item, self._clock.now())
         return item if known == item.activity else replace(item, activity=known)

@@ -204,6 +204,10 @@ async def test_a_probe_is_read_at_once_and_stays_in_the_detail(cloud: DemoCloud)
         assert isinstance(driver.app.screen, ViewerModal)
         await driver.press("escape")
         await driver.until(lambda: "Probe" in driver.screen() and "asked" in driver.screen(), "for the detail")
+        await driver.press("r")
+        known = driver.app.desk.store
+        await driver.until(lambda: bool(known.snapshot.instances[0].activity.evidence), "for a row that knows of it")
+        assert known.snapshot.instances[0].activity.cpu_percent is not None
 
 
 async def test_read_only_has_none_of_these_keys(cloud: DemoCloud) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 
 from runctl.clock import FrozenClock
 from runctl.events import PageArrived
-from runctl.models.instance import ActivityState, Hardware, Instance, InstanceState
+from runctl.models.instance import Activity, ActivityState, Hardware, Instance, InstanceState
+from runctl.models.job import Job
 from runctl.models.probe import Gpu, Probe
 from runctl.models.snapshot import Source, SourceKey
 from runctl.services.activity import FRESH, GRACE, WINDOW, Reading, Signal, Watch, judge, readings_of, readings_of_probe
+from runctl.services.jobs.stores import LocalStore
 from runctl.services.poll_activity import ActivityScout
 from tests.screens.fleet import CPU, NOW, FleetBackend, busy, machine
+from tests.screens.job_records import RecordedBackend, begin, job_machines, state, write_jobs
 
 IDLE = {
     Signal.GPU: 0.0,
@@ -207,3 +211,33 @@ def test_what_a_listing_already_knows_of_a_machine_stays() -> None:
     filled = ActivityScout(Meter(), FrozenClock(NOW)).fill(page)
     assert isinstance(filled, PageArrived)
     assert filled.items[0] is known
+
+
+def _jobs_page(backend: RecordedBackend) -> PageArrived:
+    (jobs,) = backend.list_jobs()
+    return PageArrived(1, SourceKey(Source.JOBS, ""), 1, jobs)
+
+
+def test_the_heartbeat_of_a_job_makes_its_machine_busy_with_its_evidence(tmp_path: Path) -> None:
+    write_jobs(tmp_path / "records")
+    scout = ActivityScout(Meter(), FrozenClock(NOW))
+    machines = {m.name: replace(m, activity=Activity()) for m in job_machines()}
+    page = PageArrived(1, SourceKey(Source.INSTANCES, "us-east-1"), 1, tuple(machines.values()))
+    scout.fill(_jobs_page(RecordedBackend(tmp_path)))
+    filled = scout.fill(page)
+    assert isinstance(filled, PageArrived)
+    told = {i.name: i.activity for i in filled.items if isinstance(i, Instance)}
+    assert told["llama-7b"].state is ActivityState.BUSY
+    assert "GPU 97 %" in told["llama-7b"].evidence
+    assert "287 W" in told["llama-7b"].evidence
+    assert told["bert-x"].state is ActivityState.UNKNOWN, "a machine that is gone does nothing"
+
+
+def test_a_heartbeat_from_an_earlier_machine_says_nothing_of_the_one_there_is(tmp_path: Path) -> None:
+    writer = begin(LocalStore(tmp_path / "records"), "running")
+    writer.put("state.json", **state("RUNNING", 12_000, machine={"instance_id": "i-gone"}))
+    backend = RecordedBackend(tmp_path)
+    (row,) = _jobs_page(backend).items
+    assert isinstance(row, Job)
+    assert row.step == 12_000
+    assert row.heartbeat is None

@@ -191,7 +191,19 @@ def row_of(found: Look, region: str = "") -> Job:
         usd_per_hour=hourly,
         at_risk_s=risk if not verdict.outcome.over else None,
         submitted_at=_time(spec.get("created_at")),
+        heartbeat=_heartbeat(found),
     )
+
+
+def _heartbeat(found: Look) -> dict[str, object] | None:
+    """What the supervisor said of the machine of the row; a heartbeat from an earlier machine says nothing of it."""
+    state, machine = found.seen.state, found.machine
+    if not state or found.spec.get("provider") == "local":
+        return None
+    spoke = (state.get("machine") or {}).get("instance_id")
+    if machine is not None and spoke and spoke != machine.id:
+        return None
+    return {k: v for k in ("at", "phase", "progress_at", "load") if (v := state.get(k)) is not None}
 
 
 def steps_per_second(state: Mapping[str, Any]) -> float | None:
