@@ -157,6 +157,8 @@ ACTIONS: tuple[Action, ...] = (
     # -- a launch ------------------------------------------------------------------------------------------------------
     _at("wizard.close escape", "screen.close", "cancel", "Close without launching; while it runs, try no other place.", weight=40),
     _at("wizard.edit e", "screen.edit", "edit", "After a launch: back to the form, for another try.", weight=30),
+    _at("wizard.page_down pagedown ctrl+f", "screen.scroll(1)", "page down", "One page of the places down."),
+    _at("wizard.page_up pageup ctrl+b", "screen.scroll(-1)", "page up", "One page of the places up."),
     _at("wizard.copy c", "screen.copy", "copy", "Copy each attempt and what came of it.", weight=20),
     # -- lines to fill in ------------------------------------------------------------------------------------------------
     _at("form.next down", "screen.focus_next", "next", "The next line.", weight=20),

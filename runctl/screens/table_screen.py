@@ -37,6 +37,9 @@ from runctl.widgets.money_strip import MoneyStrip
 from runctl.widgets.virtual_table import VirtualTable
 
 T = TypeVar("T")
+#: What has to be there before anything is shown.
+_PART_IDS = frozenset({"strip", "tabs", "filter", "table", "detail", "status", "footer"})
+_PARTS = ", ".join(f"#{name}" for name in sorted(_PART_IDS))
 #: Cells that show durations are drawn again at least this often, also when nothing arrives.
 REDRAW_S = 30.0
 _WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-beside")]
@@ -156,7 +159,7 @@ class TableScreen(Screen[None], Generic[T]):
     @property
     def is_drawn(self) -> bool:
         """Whether there is anything to show it on: at the very end the widgets go before the screen does."""
-        return self.is_mounted and bool(self.query("#table"))
+        return self.is_mounted and {w.id for w in self.query(_PARTS)} == _PART_IDS
 
     def watch_snapshot(self) -> None:
         """Something changed: show it if anybody looks."""

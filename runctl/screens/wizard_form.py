@@ -16,7 +16,7 @@ from runctl.store.fields import Context
 _MARKETS = (
     Option(MarketChoice.ON_DEMAND, "on-demand", "stays until it is ended"),
     Option(MarketChoice.SPOT, "spot", "cheaper, can be taken away"),
-    Option(MarketChoice.SPOT_OR_ON_DEMAND, "spot, else on-demand", "the dearer where no spot is left"),
+    Option(MarketChoice.SPOT_OR_ON_DEMAND, "spot or on-demand", "the dearer where no spot is left"),
 )
 #: What stands in the line of the time to live at first: nobody forgets a machine for longer than a day's work.
 USUAL_TTL = "8h"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
+from textual.containers import VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -212,6 +213,11 @@ class WizardModal(WizardView):
         self.lines.focus_on("types")
         self.stage = "typing"
         self._read()
+
+    def action_scroll(self, pages: int) -> None:
+        """A page of the places down, or up when negative."""
+        places = self.query_one("#offers", VerticalScroll)
+        places.scroll_relative(y=pages * max(1, places.size.height - 1), animate=False)
 
     def action_copy(self) -> None:
         """What the right side and the bottom say."""
