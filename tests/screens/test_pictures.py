@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from textual.widgets import Input
 from runctl.app import RunctlApp
 from runctl.clock import FrozenClock
 from runctl.config import Settings, UiSettings
+from runctl.services.jobs.hands import JobsDoor
 from tests.screens.driving import Driver, PaperTerminal
 from tests.screens.fleet import NOW, FleetBackend, denied, signed_out
+from tests.screens.job_records import IDS, NAMES, RecordedBackend, jobs_of, write_jobs
 
 Compare = Callable[..., bool]
 SMALL, LARGE = (80, 24), (120, 40)
@@ -96,3 +99,28 @@ def test_dialogs(keys: list[str], shown: str, snap_compare: Compare) -> None:
 def test_bad_days(keys: list[str], shown: str, errors: dict[str, Any], snap_compare: Compare) -> None:
     app, lead = pictured(partial(cloud, **errors), keys, shown)
     assert snap_compare(app, run_before=lead, terminal_size=SMALL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "shown"),
+    [
+        ("running", SMALL, "step=12000"), ("interrupted", SMALL, "last seen"), ("failed", SMALL, "still on"),
+        ("finished", SMALL, "SUCCEEDED"), ("running", LARGE, "gpu %"), ("interrupted", LARGE, "spot interruption"),
+    ],
+    ids=["running-80x24", "interrupted-80x24", "failed-80x24", "finished-80x24", "running-120x40", "interrupted-120x40"],
+)  # fmt: skip
+def test_opened_jobs(kind: str, size: tuple[int, int], shown: str, tmp_path: Path, snap_compare: Compare) -> None:
+    store = write_jobs(tmp_path / "records")
+    backend = partial(RecordedBackend, tmp_path)
+    app, listed = pictured(backend, ["2"], NAMES["starting"])
+    app.desk.open_jobs = lambda _backend, _regions: JobsDoor(jobs_of(store), CALM, FrozenClock(NOW))
+
+    async def lead(pilot: Pilot[Any]) -> None:
+        await listed(pilot)
+        driver = Driver(app, pilot, [])
+        driver.fleet.table._go([row.id for row in driver.fleet.shown.rows].index(IDS[kind]))
+        await driver.press("enter")
+        await driver.until(lambda: shown in driver.screen() and "checkpoint" in driver.screen(), f"for {shown!r}")
+        await pilot.pause()
+
+    assert snap_compare(app, run_before=lead, terminal_size=size)
