@@ -134,7 +134,8 @@ class JobPanes(ModalScreen[None]):
 
     def remember_use(self) -> None:
         """How much the GPUs were used at one look."""
-        if self.news is not None and self.news.live and (point := self.news.used) is not None:
+        heard = self.news is not None and self.news.live and self.news.row.knowledge == "live"
+        if self.news is not None and heard and (point := self.news.used) is not None:
             used = self._used.setdefault(self.news.attempt, [])
             if not used or used[-1] != point:
                 used.append(point)

@@ -197,8 +197,8 @@ class Wish:
 
 def names_of(series: Mapping[str, Sequence[Point]]) -> list[str]:
     """The metrics in the order in which people look at them."""
-    main = main_metric(sorted(series))
-    return [main, *sorted(n for n in series if n != main)] if main else []
+    main = main_metric(sorted(series, key=lambda n: (n == GPU, n)))
+    return [main, *sorted((n for n in series if n != main), key=lambda n: (n == GPU, n))] if main else []
 
 
 def curve_of(name: str, points: Sequence[Point], wish: Wish, at: float | None = None) -> Curve:

@@ -105,9 +105,11 @@ def test_bad_days(keys: list[str], shown: str, errors: dict[str, Any], snap_comp
     ("kind", "size", "shown"),
     [
         ("running", SMALL, "step=12000"), ("interrupted", SMALL, "last seen"), ("failed", SMALL, "still on"),
-        ("finished", SMALL, "SUCCEEDED"), ("running", LARGE, "gpu %"), ("interrupted", LARGE, "spot interruption"),
+        ("finished", SMALL, "SUCCEEDED"), ("running", LARGE, "━ lr"), ("interrupted", LARGE, "spot interruption"),
     ],
-    ids=["running-80x24", "interrupted-80x24", "failed-80x24", "finished-80x24", "running-120x40", "interrupted-120x40"],
+    ids=[
+        "running-80x24", "interrupted-80x24", "failed-80x24", "finished-80x24", "running-120x40", "interrupted-120x40",
+    ],
 )  # fmt: skip
 def test_opened_jobs(kind: str, size: tuple[int, int], shown: str, tmp_path: Path, snap_compare: Compare) -> None:
     store = write_jobs(tmp_path / "records")
