@@ -24,7 +24,7 @@ def complete(*words: str) -> set[str]:
     ("words", "expected"),
     [
         (("inst",), {"instances"}),
-        (("prices", ""), {"show"}),
+        (("prices", ""), {"show", "refresh"}),
         (("instances", "li"), {"list"}),
         (("config", "v"), {"validate"}),
         (("-o", ""), {"table", "wide", "json", "ndjson", "csv", "name"}),
