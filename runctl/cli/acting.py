@@ -227,7 +227,7 @@ def _write_table(call: Invocation, results: list[ItemResult]) -> None:
     for result in results:
         item = result.item
         reason = result.reason or (f"undo: {result.inverse}" if result.inverse else "")
-        if result.made:
+        if result.made and not all(made in reason for made in result.made):
             reason = "; ".join(p for p in (f"made {', '.join(result.made)}", reason) if p)
         rows.append(
             [
@@ -236,7 +236,11 @@ def _write_table(call: Invocation, results: list[ItemResult]) -> None:
                 Cell(call.style.clean(reason, 400)),
             ]
         )  # fmt: skip
-    output.write_lines(table_lines(columns, rows, call.style))
+    lines = list(table_lines(columns, rows, call.style))
+    output.write_lines(lines)
+    for row in rows:  # what a narrow terminal has cut is the part that matters
+        if row[-1].text and not any(row[-1].text in line for line in lines):
+            call.hint(f"{row[1].text}: {row[-1].text}")
 
 
 def _advise(call: Invocation, plan: Plan, result: ItemResult) -> None:

@@ -61,6 +61,7 @@ def propose(call: Invocation, door: Actions) -> int:
         if call.output == "json":
             tell(call, Plan("", call.clock.now(), "", "", "", ()))
         call.hint(f"nothing to clean up: nothing of {seen.owner}'s is idle, expired, unattached or unused")
+        call.hint("what is not ours is left alone: runctl cost waste shows it, runctl adopt ID makes it ours")
         return missing
     plan = draft_cleanup(door, steps, overrides)
     door.plans.save(plan)

@@ -118,9 +118,9 @@ def _with_temporary(call: Invocation, door: Actions, wanted: dict[str, Any]) -> 
         return tell(call, door.planned(plan))
     if earlier is None:
         return _launch_and_copy(call, door, wanted, volume, plan)
+    show(call, door, plan)
     if call.args.dry_run:
         return tell(call, door.planned(plan))
-    show(call, door, plan)
     confirm(call, f"copy to {volume.id} through {earlier.id}, then terminate that machine")
     return _errand(call, door, wanted, volume.region, earlier.id)
 
@@ -144,9 +144,9 @@ def _launch_and_copy(call: Invocation, door: Actions, wanted: dict[str, Any], vo
         return launch_report.tell(call, LaunchResult(offer.request, refusals=offer.refusals, exit_code=1))
     for line in _steps(volume, wanted, profile):
         call.hint(line)
+    show(call, door, plan)
     if call.args.dry_run:
         return tell(call, door.planned(plan))
-    show(call, door, plan)
     confirm(call, f"launch a machine in account {door.ground.stamp.account}, copy, and terminate it")
     result = Launcher(door.ground, quarantine).launch(offer)
     if not result.launched:

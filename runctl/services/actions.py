@@ -293,6 +293,8 @@ def _title(verb: Verb, items: Sequence[PlanItem]) -> str:
 
 
 def _refused(item: PlanItem, refusals: tuple[Refusal, ...]) -> ItemResult:
+    """Named after what nobody may set aside, where there is such a rule."""
+    refusals = tuple(sorted(refusals, key=lambda r: r.overridable))
     reasons = "; ".join(r.reason for r in refusals)
     return ItemResult(item, Outcome.REFUSED, refusals[0].rule, reasons, exit_class=1)
 

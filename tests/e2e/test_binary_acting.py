@@ -146,3 +146,11 @@ def test_a_mistake_is_said_before_aws_is_asked(
     assert (ended.code, ended.out) == (1, "")
     assert said in ended.err
     assert cloud.calls() == {}
+
+
+def test_a_reason_that_a_narrow_terminal_cuts_is_said_in_full(cloud: DemoCloud, ids: list[str]) -> None:
+    ended = runctl("instances", "stop", "foreign", "--yes", env={"COLUMNS": "70"})
+    assert ended.code == 1
+    assert "(adopt it first)" not in ended.out
+    assert f"{ids[4]}: not ours: no runctl:managed tag (adopt it first)" in ended.err
+    assert cloud.changes() == []

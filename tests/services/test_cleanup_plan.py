@@ -50,7 +50,7 @@ def test_free_disks_of_ours_are_kept_and_deleted_and_nothing_else_is_touched(clo
         (Verb.SNAPSHOT, "kept before it is deleted"),
         (Verb.DELETE, "attached to nothing, 41d old"),
     ]
-    assert plan.items[1].recoverable == "from the snapshot made before"
+    assert plan.items[1].recoverable == "the snapshot made before brings it back"
     assert plan.saves_usd_per_month == (0.8, 0)
     assert cloud.changes() == []
     done = door.apply(plan)
@@ -64,12 +64,12 @@ def test_a_machine_whose_time_ran_out_is_stopped_and_its_running_job_stops_that(
     fleet_of(cloud, machine("ended", ended), machine("training", training))
     door = open_door()
     plan = draft(door)
-    assert [(i.verb, i.name) for i in plan.items] == [(Verb.STOP, "ended"), (Verb.STOP, "training")]
-    results = [(r.item.name, r.outcome, r.rule) for r in door.apply(plan).results.values()]
-    assert results == [
+    assert {(i.verb, i.name) for i in plan.items} == {(Verb.STOP, "ended"), (Verb.STOP, "training")}
+    results = {(r.item.name, r.outcome, r.rule) for r in door.apply(plan).results.values()}
+    assert results == {
         ("ended", Outcome.DONE, None),
         ("training", Outcome.REFUSED, Rule.RUNNING_JOB),
-    ]
+    }
 
 
 def test_a_cleanup_that_was_cut_off_goes_on_where_it_was(cloud: DemoCloud) -> None:

@@ -332,7 +332,7 @@ def _prepare_delete(ground: Ground, live: Live, parameters: Mapping[str, Any]) -
 
 def _told_delete(live: Live, parameters: Mapping[str, Any], now: datetime) -> Told:
     volume = volume_of(live)
-    kept = "from the snapshot made before" if parameters.get("kept") else ""
+    kept = "the snapshot made before brings it back" if parameters.get("kept") else ""
     lost = ("everything on it since its snapshot",) if kept else ("everything on it",)
     return Told(tell_volume(live, now), lost, kept, _hourly(volume), volume.usd_per_month)
 
