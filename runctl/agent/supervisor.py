@@ -151,7 +151,7 @@ class Supervisor:
                     self.stopping.begin(stop, self.command)
             else:
                 self.stopping.pursue(self.command)
-            if time.monotonic() - self._second >= 1.0:
+            if time.monotonic() - self._second >= min(1.0, self.options.pace.heartbeat_s / 2):
                 self._second = time.monotonic()
                 self._look(self.command)
             time.sleep(self.options.pace.tick_s)

@@ -40,7 +40,7 @@ class Job:
         self.store: Store = store or DirectoryStore(str(root / "store"))
         self.id = record.job_id(int(time.time() * 1000), os.urandom(10))
         self.process: subprocess.Popen[bytes] | None = None
-        self.pace, self.place = "fast", root
+        self.pace, self.place = "eager", root
 
     def submit(self, *command: str, attempt: int = 1, launch: dict[str, Any] | None = None, **spec: Any) -> Job:
         """Write the specification (once) and the launch of an attempt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import sys
 import tarfile
 import zipfile
@@ -104,12 +105,21 @@ def test_requirements_are_installed_before_the_command_and_their_progress_is_in_
     assert job.kinds().count("dependencies") == 2
 
 
-def test_what_cannot_be_installed_is_a_failed_setup(job: Job) -> None:
+@pytest.mark.parametrize("installer", ["uv", *(["pip"] if "LONG_TESTS" in os.environ else [])])
+def test_what_cannot_be_installed_is_a_failed_setup(job: Job, installer: str) -> None:
+    """Making an environment for pip takes seconds; by default a program that refuses stands in uv's place."""
+    programs = job.root / "programs"
+    programs.mkdir()
+    if installer == "uv":
+        (programs / "uv").write_text('#!/bin/sh\n[ "$1" = venv ] && exit 0\necho "no-such-thing: not known"\nexit 2\n')
+        (programs / "uv").chmod(0o755)
     code = _send(job, _archive(**{"requirements.txt": "--no-index\nno-such-thing\n", "train.py": "print('ran')"}))
-    job.submit("python", "train.py", code=code, dependencies="auto").start()
+    job.submit("python", "train.py", code=code, dependencies="auto")
+    job.start(PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
     assert job.wait(120) == 0
     assert job.exit()["cause"] == "setup"
-    assert "requirements.txt" in job.exit()["message"]
+    assert "installing requirements.txt ended with code" in job.exit()["message"]
+    assert b"no-such-thing" in job.log()
     assert b"ran" not in job.log().replace(b"requirements", b"")
 
 

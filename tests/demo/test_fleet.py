@@ -90,13 +90,13 @@ def test_the_fleet_moves_while_one_watches_and_the_same_way_each_time(aws: Aws, 
     def watched() -> list[Counter[str]]:
         cloud.reset()
         found = []
-        for _ in range(12):
-            cloud.advance(60)
+        for _ in range(6):
+            cloud.advance(120)
             found.append(Counter(i["State"]["Name"] for r in REGIONS for i in instances(aws("ec2", r))))
         return found
 
     first = watched()
-    assert len({tuple(sorted(c.items())) for c in first}) > 5
+    assert len({tuple(sorted(c.items())) for c in first}) > 3
     assert watched() == first
     assert all(c["running"] > 15 for c in first)
 

@@ -130,11 +130,12 @@ def test_a_frozen_clock_freezes_the_fleet(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setenv("RUNCTL_NOW", "2026-01-31T12:00:00+00:00")
     seen = []
-    for _ in range(2):
-        with start() as frozen:
-            session = botocore.session.Session()
-            session.set_credentials("AKIAIOSFODNN7EXAMPLE", "secret")
-            ec2 = session.create_client("ec2", "us-east-1", endpoint_url=frozen.endpoint_url)
+    session = botocore.session.Session()
+    session.set_credentials("AKIAIOSFODNN7EXAMPLE", "secret")
+    with start() as frozen:
+        ec2 = session.create_client("ec2", "us-east-1", endpoint_url=frozen.endpoint_url)
+        for _ in range(2):
+            frozen.reset()
             reply = ec2.describe_instances()
             seen.append(reply["Reservations"])
             assert reply["ResponseMetadata"]["HTTPHeaders"]["date"] == "Sat, 31 Jan 2026 12:00:00 GMT"
