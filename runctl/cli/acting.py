@@ -74,8 +74,15 @@ def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploa
     return replace(door, ground=replace(door.ground, tell=lambda line: call.hint(f"  {call.style.clean(line, 200)}")))
 
 
-def carry_out(call: Invocation, door: Actions, plan: Plan) -> int:
+def carry_out(call: Invocation, door: Actions, plan: Plan, *, first: Callable[[Plan], Plan] = lambda plan: plan) -> int:
     """Show a plan, ask, apply it, say what came of it; returns the exit code.
+
+    Args:
+        call: the command under way.
+        door: what applies it.
+        plan: what to do.
+        first: does, once somebody has said yes, what goes another way than through the door; gives back the plan with
+            the results of that.
 
     Raises:
         InputError: nobody said yes.
@@ -88,7 +95,7 @@ def carry_out(call: Invocation, door: Actions, plan: Plan) -> int:
     if not call.args.yes:
         show(call, door, plan)
     confirm(call, _question(plan, going), word=typed_word(going))
-    return apply_plan(call, door, plan)
+    return apply_plan(call, door, first(plan))
 
 
 def apply_plan(call: Invocation, door: Actions, plan: Plan, *, at_once: bool = False) -> int:

@@ -14,6 +14,7 @@ from runctl.cli.dispatch import Verb
 from runctl.cli.fleet import Fleet
 from runctl.cli.invocation import Invocation, cloud, start
 from runctl.format import format_time, format_usd, format_usd_short
+from runctl.models.s3 import Upload
 from runctl.models.spent import Window, day_start, month_end
 from runctl.services.prices import PriceBook
 from runctl.services.volumes.advice import advise
@@ -23,7 +24,7 @@ from runctl.store.fields import Context, Field, Fields, Kind
 from runctl.store.forecast import Forecast, pace_to
 from runctl.store.select import budgets, panel_status, summary
 from runctl.store.totals import GROUPINGS, TOTAL_FIELDS, totals
-from runctl.store.waste import WASTE_FIELDS, WasteTotal, find_waste, group_waste, total_waste
+from runctl.store.waste import OLD_UPLOAD_S, WASTE_FIELDS, WasteTotal, find_waste, group_waste, total_waste
 
 #: What waste may be summed by.
 WASTE_GROUPS = ("owner", "project", "rule", "kind", "region")
@@ -124,13 +125,35 @@ def _waste(call: Invocation) -> int:
     by = call.args.by
 
     def rows(seen: Fleet) -> Sequence[Any]:
-        found = find_waste(seen.context)
+        found = find_waste(seen.context, _abandoned(call, seen))
         if all(seen.answered(source) for source in fleet.SOURCES_OF["volumes"]):
             _say_waste(call, total_waste(found))
             _say_provisioned(call, seen)
         return [_Group(n, t) for n, t in group_waste(found, by).items()] if by else found
 
     return list_view(call, "waste", _WASTE_TOTALS if by else WASTE_FIELDS, rows)
+
+
+def _abandoned(call: Invocation, seen: Fleet) -> tuple[Upload, ...]:
+    """Unfinished uploads of all buckets: asked here and nowhere else, for each bucket is a request of its own."""
+    if seen.cached:
+        call.hint("unfinished uploads are not kept: leave --cached out to look for them")
+        return ()
+    if not seen.snapshot.buckets:
+        return ()
+    from runctl.cli.s3_client import client_for
+    from runctl.services.transfer.abandoned import find_abandoned
+
+    settings, region = call.settings, next(iter(seen.snapshot.regions), None)
+    client = client_for(settings, settings.profile, region=region, patient=False)
+    before = seen.context.now - timedelta(seconds=OLD_UPLOAD_S)
+    price, timeout = PriceBook().s3_usd_per_month, call.args.timeout
+    found = find_abandoned(client, seen.snapshot.buckets, price, before=before, timeout_s=timeout)
+    for bucket, why in found.unknown[:3]:
+        call.hint(f"unfinished uploads of {call.style.clean(bucket, 63)} are not known: {call.style.clean(why, 300)}")
+    if len(found.unknown) > 3:
+        call.hint(f"and those of {len(found.unknown) - 3} more buckets")
+    return found.uploads
 
 
 def _say_waste(call: Invocation, total: WasteTotal) -> None:
@@ -163,7 +186,22 @@ def _say_provisioned(call: Invocation, seen: Fleet) -> None:
 # -- budgets --------------------------------------------------------------------------------------------------------
 
 
+def _configure_budgets(parser: Parser) -> None:
+    group = parser.add_argument_group("stopping")
+    group.add_argument("--stop", action="store_true", help="stop what used-up budgets are about; needs budgets.stop")
+    group.add_argument("--dry-run", action="store_true", help="with --stop: show what would happen; change nothing")
+    group.add_argument("-y", "--yes", action="store_true", help="with --stop: do not ask")
+    group.add_argument(
+        "--override", action="append", default=[], metavar="RULE", help="with --stop: set one rule aside by its name"
+    )
+
+
 def _budgets(call: Invocation) -> int:
+    if call.args.stop:
+        from runctl.cli.cost_stop import stop_over_budget
+
+        return stop_over_budget(call)
+
     def rows(seen: Fleet) -> Sequence[Any]:
         lines = budgets(seen.context)
         if not lines:
@@ -254,5 +292,11 @@ NOW = _verb(
     "runctl cost now --by owner",
 )
 WASTE = _verb(_configure_waste, _waste, "runctl cost waste", "runctl cost waste --by owner -o json")
-BUDGETS = _verb(lambda _: None, _budgets, "runctl cost budgets", "runctl cost budgets --fail-on budget -q")
+BUDGETS = _verb(
+    _configure_budgets,
+    _budgets,
+    "runctl cost budgets",
+    "runctl cost budgets --fail-on budget -q",
+    "runctl cost budgets --stop --dry-run",
+)
 FORECAST = _verb(lambda _: None, _forecast, "runctl cost forecast -o json")

@@ -74,6 +74,10 @@ class CostSettings:
 class BudgetSettings:
     """What may be spent, in USD. At 50, 80 and 100 percent runctl says so; it never stops anything by itself."""
 
+    stop: bool = False
+    """Allow `runctl cost budgets --stop` to stop machines whose budget is used up: ours, never protected ones, and
+    where a job runs only by telling the job, which saves first. Nothing but that command stops anything."""
+
     day_usd: Annotated[float, Gt(0)] | None = None
     """For everything, each day (UTC)."""
 

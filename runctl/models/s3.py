@@ -45,6 +45,7 @@ class Upload:
         started_at: when.
         tags: the bucket's tags, which say whose it is (uploads have none); None when they could not be read.
         bytes: size of the parts, None when nobody counted.
+        usd_per_month: what they bill, None when unpriced.
     """
 
     bucket: str
@@ -54,6 +55,7 @@ class Upload:
     started_at: datetime
     tags: Mapping[str, str] | None = None
     bytes: int | None = None
+    usd_per_month: float | None = None
 
     @property
     def id(self) -> str:

@@ -127,6 +127,14 @@ class PriceBook:
         apart = not region or region.startswith(_APART)
         return own if own is not None or apart else self._times(_EVERYWHERE, "network.public-ipv4", 1)
 
+    def s3_usd_per_month(self, region: str, size_bytes: int) -> float | None:
+        """USD per month of so many bytes in S3 Standard, at the price of the first 50 TB; S3 bills units of 2**30."""
+        for item in ("s3.standard first 50 TB", "s3.standard"):
+            usd = self._times(region, item, size_bytes / 2**30)
+            if usd is not None:
+                return usd
+        return None
+
     def _times(self, region: str, item: str, amount: float) -> float | None:
         if amount <= 0:
             return 0.0

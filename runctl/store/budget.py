@@ -1,14 +1,14 @@
 """Budgets against what the ledger counted: how much is used, where it leads, what cannot be judged. Pure.
 
 A budget whose estimate is unknown alarms: what nobody saw or nobody can price may be the whole of it. It never stops
-anything; stopping goes through a plan that a person asks for.
+anything; stopping goes through a plan that a person asks for (`runctl cost budgets --stop`), where that is allowed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runctl.format import clean_text, format_duration, format_usd_short
@@ -35,6 +35,7 @@ class BudgetLine:
         forecast_usd: at the end of its time at the present pace; None where that is not known.
         basis: what the forecast goes on with.
         ends_at: when it begins anew, None for a job.
+        stops: whether its machines may be stopped now, when somebody says so.
     """
 
     scope: str
@@ -45,6 +46,7 @@ class BudgetLine:
     forecast_usd: float | None = None
     basis: str = ""
     ends_at: datetime | None = None
+    stops: bool = False
 
     @property
     def id(self) -> str:
@@ -76,12 +78,15 @@ class BudgetLine:
             said += f" ({self.percent:.0f} %)"
         if self.forecast_usd is not None and self.forecast_usd > self.limit_usd and self.mark < 100:
             said += f", heading for {format_usd_short(self.forecast_usd)}"
-        return f"{said}; cannot be judged: {self.unknown}" if self.unknown else said
+        if self.unknown:
+            said += f"; cannot be judged: {self.unknown}"
+        return f"{said}; runctl cost budgets --stop stops its machines" if self.stops else said
 
 
 def budget_lines(context: Context, jobs: tuple[Job, ...]) -> tuple[BudgetLine, ...]:
     """Every budget that is set, in the order of the settings."""
-    return tuple(_lines(context, jobs))
+    allowed = context.settings.budgets.stop
+    return tuple(replace(line, stops=allowed and line.mark >= 100) for line in _lines(context, jobs))
 
 
 def budget_alerts(lines: tuple[BudgetLine, ...]) -> tuple[str, ...]:

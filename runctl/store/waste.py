@@ -191,7 +191,8 @@ def _uploads(uploads: Iterable[Upload], context: Context) -> Iterator[Waste]:
         age_s = (context.now - item.started_at).total_seconds()
         if age_s >= OLD_UPLOAD_S:
             reason = f"upload begun {format_duration(age_s)} ago and never finished"
-            yield _waste(CostKind.S3, item, _Found("unfinished-upload", reason, item.started_at), None, context)
+            rule = _Found("unfinished-upload", reason, item.started_at)
+            yield _waste(CostKind.S3, item, rule, item.usd_per_month, context)
 
 
 F = Field

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from runctl import paths
@@ -117,6 +118,21 @@ def test_waste_budgets_and_forecast(cloud: DemoCloud) -> None:
     assert "burn of now" in ahead["month"]["basis"]
     assert not cloud.paid_calls()
     assert not cloud.mutating_calls()
+
+
+def test_waste_knows_of_unfinished_uploads_and_names_buckets_that_do_not_tell(cloud: DemoCloud) -> None:
+    s3 = botocore.session.Session().create_client("s3", "us-east-1")
+    s3.create_bucket(Bucket="half-done")
+    s3.create_multipart_upload(Bucket="half-done", Key="run/model.pt")
+    mine = ("cost", "waste", "-o", "json", "--region", "us-east-1", "--filter", "rule:unfinished-upload")
+    (found,) = runctl(*mine).json()
+    assert found["id"].startswith("s3://half-done/run/model.pt?uploadId=")
+    with cloud.faults.active("denied", operation="ListMultipartUploads"):
+        denied = runctl(*mine)
+    assert denied.json() == []
+    assert "unfinished uploads of " in denied.err
+    assert "are not known" in denied.err
+    assert not cloud.paid_calls()
 
 
 def test_the_bill_is_asked_only_when_allowed_once_in_six_hours_and_counted(cloud: DemoCloud) -> None:

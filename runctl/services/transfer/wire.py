@@ -32,11 +32,12 @@ class Page(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """An unfinished multipart upload; `initiated` in seconds since the epoch."""
+    """An unfinished multipart upload; `initiated` in seconds since the epoch, the class "" where S3 names none."""
 
     key: str
     upload_id: str
     initiated: float
+    storage_class: str = ""
 
 
 class Part(NamedTuple):
@@ -126,9 +127,12 @@ def parse_uploads(body: bytes) -> tuple[list[Unfinished], str, str]:
     around = head + (blocks[-1].partition(b"</Upload>")[2] if blocks else b"")
     encoded = b"<EncodingType>url</EncodingType>" in around
     found = [
-        Unfinished(_key(_text(b, b"Key"), encoded=encoded), _text(b, b"UploadId"), seconds(_text(b, b"Initiated")))
+        Unfinished(
+            _key(_text(b, b"Key"), encoded=encoded), _text(b, b"UploadId"), seconds(_text(b, b"Initiated")),
+            _text(b, b"StorageClass"),
+        )
         for b in blocks
-    ]
+    ]  # fmt: skip
     if _text(around, b"IsTruncated") != "true":
         return found, "", ""
     return found, _key(_text(around, b"NextKeyMarker"), encoded=encoded), _text(around, b"NextUploadIdMarker")
