@@ -158,7 +158,7 @@ def test_the_aws_command_line_works_against_it(cloud: DemoCloud) -> None:
 def test_a_plain_moto_server_is_there_for_comparison(plain_moto: str) -> None:
     import boto3
 
-    ec2 = boto3.client("ec2", region_name="us-east-1")
+    ec2 = boto3.Session().client("ec2", region_name="us-east-1")  # the default session keeps its keys for other tests
     ec2.run_instances(ImageId="ami-12c6146b", InstanceType="g5.xlarge", MinCount=2, MaxCount=2)
     (reservation,) = ec2.describe_instances()["Reservations"]
     assert len(reservation["Instances"]) == 2
