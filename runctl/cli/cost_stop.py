@@ -53,17 +53,18 @@ def stop_over_budget(call: Invocation) -> int:
     output.report_failures(call, seen)
     if not all(s.complete for s in seen.statuses(Source.JOBS)):
         raise InputError("jobs could not be looked at: nothing is stopped, for nobody knows what runs", example="-v")
+    missing = 4 if any(seen.snapshot.errors) else 0
     over = [line for line in budgets(seen.context) if line.mark >= 100]
     _say(call, budgets(seen.context))
     reasons = {m.id: line.text for line in reversed(over) for m in machines_of(line, seen)}
     machines = [m for m in seen.snapshot.instances if m.id in reasons]
     if not machines:
         call.hint("no machine runs that a used-up budget is about: nothing to stop")
-        return acting.tell(call, Plan("", call.clock.now(), "", "", "", ()))
+        return acting.tell(call, Plan("", call.clock.now(), "", "", "", ())) or missing
     door = acting.open_door(call)
     plan = door.draft_on(Verb.STOP, machines, None, overrides, reasons=reasons)
     plan, going = _with_jobs(plan, seen.snapshot.jobs, door.ground.actor.owner)
-    return acting.carry_out(call, door, plan, first=lambda p: _stop_jobs(call, p, going))
+    return acting.carry_out(call, door, plan, first=lambda p: _stop_jobs(call, p, going)) or missing
 
 
 def _say(call: Invocation, lines: Iterable[BudgetLine]) -> None:

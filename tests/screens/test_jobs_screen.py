@@ -89,7 +89,7 @@ async def test_rows_say_outcome_resource_and_knowledge(tmp_path: Path) -> None:
     write_jobs(tmp_path / "records")
     async with running(size=(200, 30), backend=lambda p: RecordedBackend(tmp_path, p)) as driver:
         await _listed(driver)
-        rows = {name: next(line for line in driver.lines() if f" {name} " in line) for name in NAMES.values()}
+        rows = {name: next(x for x in driver.lines() if f" {name} " in x.partition("│")[0]) for name in NAMES.values()}
         assert "RUNNING" in rows["llama-7b"]
         assert "12,000/20k" in rows["llama-7b"]
         assert "▲ loses 6m $0.04" in rows["llama-7b"]
