@@ -161,8 +161,8 @@ ACTIONS: tuple[Action, ...] = (
     _at("wizard.page_up pageup ctrl+b", "screen.scroll(-1)", "page up", "One page of the places up."),
     _at("wizard.copy c", "screen.copy", "copy", "Copy each attempt and what came of it.", weight=20),
     # -- lines to fill in ------------------------------------------------------------------------------------------------
-    _at("form.next down", "screen.focus_next", "next", "The next line.", weight=20),
-    _at("form.previous up", "screen.focus_previous", "previous", "The line before.", weight=10),
+    _at("form.next down", "app.focus_next", "next", "The next line.", weight=20),
+    _at("form.previous up", "app.focus_previous", "previous", "The line before.", weight=10),
     _at("choice.next right", "focused.choose(1)", "next", "The next choice.", weight=20),
     _at("choice.previous left", "focused.choose(-1)", "previous", "The choice before.", weight=10),
     _at("choice.list space", "focused.list", "list", "All choices, to narrow by typing.", weight=30),

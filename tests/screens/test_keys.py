@@ -12,10 +12,13 @@ from runctl.config import Settings
 from runctl.keymap import ACTIONS, Action, Scope
 from runctl.screens.job_view import JobScreen
 from runctl.screens.jobs import JobsScreen
+from runctl.screens.modals.fields import Field
+from runctl.screens.modals.form import FormModal, Verdict
 from runctl.screens.modals.pick import Option, PickModal
 from runctl.screens.modals.plan import PlanModal
 from runctl.screens.modals.viewer import RawModal
 from runctl.screens.modals.welcome import WelcomeModal
+from runctl.screens.modals.wizard import WizardModal
 from tests.screens.driving import Driver, running
 
 
@@ -61,6 +64,13 @@ async def _reach(driver: Driver, scope: Scope) -> None:
         app.push_screen(PickModal("pick", [Option("a", "a")]))
     elif scope is Scope.PLAN:
         app.push_screen(PlanModal("stop a", lambda *_: pytest.fail("not asked"), app.desk, go="stop"))
+    elif scope in (Scope.FORM, Scope.CHOICE):
+        options = (Option("a", "a"), Option("b", "b")) if scope is Scope.CHOICE else ()
+        fields = (Field("x", "x", "a", options=options), Field("y", "y"))
+        app.push_screen(FormModal("form", fields, lambda _: Verdict({})))
+    elif scope is Scope.WIZARD:
+        await app.push_screen(WizardModal(app.desk, driver.fleet.context))
+        app.screen.set_focus(None)  # as after a launch: the lines of the form take letters for themselves
     elif scope is Scope.JOB:
         fleet = driver.fleet
         assert isinstance(fleet, JobsScreen)
