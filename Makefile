@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
-WORKERS ?= 2
+# Many tests wait for real processes, so more of them at once than there are cores.
+WORKERS ?= 5
 
 .PHONY: demo test lint types unit bench bench-s3 fuzz price-book docs shots clean snap
 

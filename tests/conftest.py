@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import time
@@ -43,6 +44,9 @@ for _name in set(os.environ) - set(scrubbed_environment()):
 os.environ.update({"TZ": "UTC", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"})
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 time.tzset()
+# A shell without job control starts what runs in the background with ctrl-c ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
