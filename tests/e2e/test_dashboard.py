@@ -70,7 +70,8 @@ def is_whole(shown: Terminal, columns: int, rows: int) -> bool:
     if columns < 60 or rows < 15:
         return "runctl needs 60 columns and 15 lines" in shown.text and not data_rows(shown)
     beside = columns < 110 or "Money" in shown.text  # the detail of the row under the cursor
-    return shown.lines[0].startswith(" runctl  $") and "? more" in shown.lines[-1] and beside and DEAREST in shown.text
+    strip = shown.lines[0].removeprefix(" runctl ").lstrip()  # the name is the first to go where there is little room
+    return strip.startswith("$") and "? more" in shown.lines[-1] and beside and DEAREST in shown.text
 
 
 def names(rows: list[str]) -> list[str]:
