@@ -33,6 +33,7 @@ OTHER_VARIABLES = frozenset(
 _ALIASES = {"RUNCTL_REGION": "regions"}
 #: An example of each setting that is unset or empty.
 SAMPLES: Mapping[str, Any] = {
+    "jobs.bucket": "runctl-123456789012-us-east-1",
     "profile": "lab",
     "owner": "zoe",
     "regions": ("us-east-1",),

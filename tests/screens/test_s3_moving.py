@@ -153,7 +153,7 @@ async def test_what_is_wrong_is_said_in_the_dialog(
 ) -> None:
     async with moving(plain_moto_process, tmp_path / "work", monkeypatch) as driver:
         await fill(driver, str(tmp_path / "nowhere"), "s3://some-bucket/")
-        assert "does not exist" in driver.screen()
+        await driver.until(lambda: "does not exist" in driver.screen(), "for what is wrong")
         await fill_again(driver, str(tmp_path / "work"), "s3://no-such-bucket-here/")
         said = str(dialog(driver).query_one("#found", Static).render())
         assert "no-such-bucket-here" in said
