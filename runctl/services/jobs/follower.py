@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from runctl.models import record
@@ -128,11 +129,9 @@ class Follower:
 
     def _look(self, now: float) -> Look:
         watcher = self.jobs.watchers.get(self.found.provider)
-        local = None
-        if watcher is not None and self.found.provider == "local":
-            local = watcher.here(self.record.job, int(self.record.lease()[0].get("fence") or 1))
+        here = None if watcher is None else partial(watcher.here, self.record.job)
         last = self._seen[1].verdict.outcome.value if self._seen is not None else ""
-        seen = look(self.record, self._of_machine(now), spec=self.found.spec, local=local, last_known=last)
+        seen = look(self.record, self._of_machine(now), spec=self.found.spec, here=here, last_known=last)
         if watcher is not None and seen.seen.readable:
             seen = with_evidence(seen, watcher.evidence(seen))
         self._seen = (now, seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ from runctl.services.jobs.verdict import judge
 #: From the notice to the end EC2 gives two minutes; ten seconds of them are spent noticing (EC2 User Guide, "Spot
 #: Instance interruption notices").
 NOTICE_S = 110.0
+#: What is known of the process of an attempt on this computer; None where that says nothing.
+Here = Callable[[int], Machine | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def look(
     machines: Iterable[Instance] | None,
     *,
     spec: Spec | None = None,
-    local: Machine | None = None,
+    here: Here | None = None,
     last_known: str = "",
 ) -> Look:
     """Read what decides and judge it: lease, control, and of the newest attempt launch, heartbeat, exit, notice.
@@ -87,13 +89,13 @@ def look(
         record: the job's record.
         machines: its machines, None when EC2 could not be asked.
         spec: the specification, when it is known already; it never changes.
-        local: see `seen_machine`.
+        here: for a job on this computer, what is known of an attempt's process.
         last_known: outcome at the last look.
     """
     at = record.clock.now()
     try:
         spec = spec if spec is not None else record.spec()
-        seen, machine = _seen(record, machines, local)
+        seen, machine = _seen(record, machines, here)
     except RunctlError:
         machines = list(machines or ())
         machine = max(machines, key=lambda m: m.launched_at or at, default=None)
@@ -118,9 +120,7 @@ def _judged(spec: Spec, seen: Seen) -> Verdict:
     return replace(verdict, outcome=Outcome.FAILED, knowledge="ended", reason=reason, action=Action.NONE)
 
 
-def _seen(
-    record: JobRecord, machines: Iterable[Instance] | None, local: Machine | None
-) -> tuple[Seen, Instance | None]:
+def _seen(record: JobRecord, machines: Iterable[Instance] | None, here: Here | None) -> tuple[Seen, Instance | None]:
     lease, _ = record.lease()
     attempt = int(lease.get("fence", 0))
     stop_wanted = record.control().get("desired") == "stop"
@@ -134,9 +134,11 @@ def _seen(
         attempt, launch = attempt - 1, record.launch(attempt - 1)
     listed = None if machines is None else list(machines)
     machine = machine_of(listed, attempt)
+    # The process first: one that is gone by now has written its end before, which is read next.
+    local = here(attempt) if here else None
     beat = record.beat(attempt)
     end = record.exit(attempt)
-    over = machine is None or machine.state in (InstanceState.STOPPED, InstanceState.TERMINATED)
+    over = local is None and (machine is None or machine.state in (InstanceState.STOPPED, InstanceState.TERMINATED))
     return Seen(
         attempt=attempt,
         launch=launch,

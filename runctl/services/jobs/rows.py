@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -199,12 +200,8 @@ class Rows:
         record = JobRecord(store, job, self._clock)
         host = host_of(self._specs.get(job, {}))
         own = None if machines is None else [m for m in machines if m.id == host or m.ownership.job == job]
-        local = None
-        if provider == "local":
-            with suppress(RunctlError):
-                local = self._here(job, int(record.lease()[0].get("fence") or 1))
-            local = local or Machine("none", local=True)
-        seen = look(record, own, spec=self._specs.get(job, {}), local=local, last_known=self._last.get(job, ""))
+        here = partial(self._here, job) if provider == "local" else None
+        seen = look(record, own, spec=self._specs.get(job, {}), here=here, last_known=self._last.get(job, ""))
         if self._evidence is not None and seen.seen.readable and provider != "local":
             seen = with_evidence(seen, self._evidence(seen))
         if seen.verdict.outcome is not Outcome.UNKNOWN:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from runctl.clock import Clock
 from runctl.errors import InputError, RunctlError
@@ -110,15 +111,13 @@ class Jobs:
     def look(self, found: Found, *, last_known: str = "") -> Look:
         """The job as it is now."""
         provider = self.watchers.get(found.provider)
-        lease, _ = found.record.lease()
-        attempt = int(lease.get("fence") or 1)
         if provider is None:
             return look.look(found.record, None, spec=found.spec, last_known=last_known)
         seen = look.look(
             found.record,
             provider.machines(found.spec),
             spec=found.spec,
-            local=provider.here(found.record.job, attempt),
+            here=partial(provider.here, found.record.job),
             last_known=last_known,
         )
         return look.with_evidence(seen, provider.evidence(seen))
