@@ -24,6 +24,7 @@ from runctl.screens.money_view import (
     budget_cell,
     burn_plot,
     figure_pieces,
+    key_cell,
     since_start,
     waste_line,
     waste_rows,
@@ -241,14 +242,12 @@ class CostScreen(FleetScreen[Any]):
         return made
 
     def _specs(self) -> tuple[Spec[Any], ...]:
-        """The columns; beside single items the key that ends their waste."""
+        """The columns; beside single items the key that acts on them, lit where it ends waste."""
         specs = super()._specs()
         if self._by:
             return specs
         keys = act_keys(self._waste, self.desk.keymap)
-        key: Spec[CostItem] = Spec(
-            "", "KEY", 3, lambda i, _: plain(keys.get((str(i.kind), i.region, i.id), ""), "accent"), keep=55
-        )
+        key: Spec[CostItem] = Spec("", "KEY", 3, lambda i, _: key_cell(i, keys, self.desk.keymap), keep=55)
         at = next(n for n, spec in enumerate(specs) if spec.name == "reason") + 1
         return (*specs[:at], key, *specs[at:]) if keys else specs
 

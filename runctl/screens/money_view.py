@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
@@ -167,6 +167,14 @@ def act_keys(found: Iterable[Waste], keymap: Keymap) -> dict[tuple[str, str, str
     """The key that acts on each wasted thing, by (kind, region, id); none in read-only mode."""
     keys = {rule: key_label(a.keys[0]) for rule, name in ACTS.items() if (a := keymap.get(name)) is not None}
     return {(str(w.kind), w.region, w.id): keys[w.rule] for w in found if w.rule in keys}
+
+
+def key_cell(item: CostItem, keys: Mapping[tuple[str, str, str], str], keymap: Keymap) -> Cell:
+    """The key that acts on what bills: of `act_keys` where it is wasted, else the actions of a machine."""
+    if wasted := keys.get((str(item.kind), item.region, item.id)):
+        return plain(wasted, "accent")
+    menu = keymap.get("list.menu") if item.kind is CostKind.INSTANCE else None
+    return plain(key_label(menu.keys[0]) if menu is not None else "", "muted")
 
 
 def waste_rows(item: CostItem, found: Iterable[Waste], now: datetime) -> tuple[tuple[str, Cell], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,13 +13,15 @@ from runctl.app import RunctlApp
 from runctl.clock import SystemClock
 from runctl.config import DEFAULTS, BudgetSettings, CostSettings, Settings
 from runctl.demo.cloud import DemoCloud
+from runctl.keymap import build_keymap
 from runctl.models.instance import Market
 from runctl.models.snapshot import Snapshot
 from runctl.models.spent import BurnPoint, Spent, Window, day_start, month_start
 from runctl.screens.budget_watch import Marks
-from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, spot_saving
+from runctl.screens.money_view import budget_cell, burn_plot, figure_pieces, key_cell, spot_saving
 from runctl.services.aws.backend import open_backend
 from runctl.store.budget import BudgetLine
+from runctl.store.costs import cost_items
 from runctl.store.fields import Context
 from runctl.store.select import summary
 from runctl.theme import ASCII, UNICODE
@@ -115,6 +118,19 @@ async def test_the_screen_at_the_sizes_people_have(size: tuple[int, int], curve:
             assert "24 h" in screen
             await driver.pilot.press("T")
             await driver.until(lambda: "7 days" in driver.screen(), "the week")
+
+
+async def test_beside_a_machine_is_the_key_that_acts_on_it_and_none_where_nothing_may_change() -> None:
+    async with running(size=(120, 40)) as driver:
+        await driver.pilot.press("5")
+        await driver.until(lambda: "running, no job" in driver.screen(), "machines that bill")
+        row = next(line for line in driver.screen().splitlines() if "running, no job" in line)
+        assert re.search(r"running, no job +a\b", row), row
+        await driver.pilot.press("a")
+        await driver.until(lambda: "stop" in driver.screen(), "what can be done")
+    item = cost_items(Context(NOW, Snapshot(instances=(machine(1, "a", rate=price(1.0)),)), DEFAULTS))[0]
+    assert "".join(t for t, _ in key_cell(item, {}, build_keymap())) == "a"
+    assert "".join(t for t, _ in key_cell(item, {}, build_keymap(read_only=True))) == ""
 
 
 async def test_the_bill_is_shown_only_where_paid_calls_are_allowed() -> None:
