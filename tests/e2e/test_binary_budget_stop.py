@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from runctl.services.transfer.client import Request
 from tests.e2e.binary import Ended, runctl
 from tests.screens.job_records import IDS, Writer, spec_of, state
 from tests.services.doors import OURS, fleet_of, machine
+from tests.services.jobs.running import TRAINER, until
 
 pytestmark = pytest.mark.e2e
 #: So little is gone after two hours.
@@ -102,3 +105,32 @@ def test_a_job_is_told_to_stop_and_its_machine_is_left_to_it(cloud: DemoCloud, t
     assert "saves, uploads" in one["reason"]
     assert record.control()["desired"] == "stop"
     assert "budget day" in record.control()["reason"]
+
+
+@pytest.mark.skipif(os.environ.get("JOB_SCENARIOS") != "all", reason="JOB_SCENARIOS=all runs it")
+def test_a_training_that_is_told_to_stop_saves_ends_its_machine_and_can_go_on(
+    cloud: DemoCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a live supervisor, to the end: the checkpoint is complete before the machine is gone."""
+    cloud.reset(fleet="empty")
+    cloud.set_timings(pending=0.5, stopping=0.5, shutting_down=0.5)
+    monkeypatch.setenv("RUNCTL_JOBS_BUCKET", "records-of-budgets")
+    assert runctl("init", "--yes").code == 0
+    script = tmp_path / "project/train.py"
+    script.parent.mkdir()
+    script.write_text(TRAINER)
+    flags = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
+    job = runctl("jobs", "submit", str(script), *flags, "--", "100000", "0.02").out.strip()
+
+    def shown() -> dict[str, Any]:
+        found: dict[str, Any] = runctl("jobs", "show", job, "-o", "json").json()
+        return found
+
+    until(lambda: (now := shown())["state"] == "RUNNING" and now["checkpoint_age_s"] is not None, pause=1.0)
+    (told,) = stop("--yes", **ON).json()
+    assert (told["outcome"], "saves, uploads" in told["reason"]) == ("done", True)
+    until(lambda: shown()["resource_state"] in ("terminated", "not-found"), pause=1.0)
+    over = shown()
+    assert (over["state"], "budget day" in over["reason"]) == ("CANCELLED", True), over["reason"]
+    kept = [c for c in runctl("jobs", "checkpoints", job, "-o", "json").json() if c["complete"]]
+    assert max(c["step"] for c in kept) == over["step"]
