@@ -89,7 +89,7 @@ def carry_out(call: Invocation, door: Actions, plan: Plan, *, first: Callable[[P
     """
     if call.args.dry_run:
         return tell(call, door.planned(plan))
-    going = [i for i in plan.items if not door.refused(i, plan.overrides)]
+    going = [i for i in plan.open_items if not door.refused(i, plan.overrides)]
     if not going:
         return tell(call, door.planned(plan))
     if not call.args.yes:
@@ -148,7 +148,7 @@ def typed_word(items: Iterable[PlanItem]) -> str:
 def _question(plan: Plan, going: list[PlanItem]) -> str:
     regions = ", ".join(dict.fromkeys(i.region for i in going))
     said = f"{plan.title} in account {plan.account}, {regions}"
-    left = len(plan.items) - len(going)
+    left = len(plan.open_items) - len(going)
     return f"{said}: {len(going)} go, {left} refused" if left else said
 
 

@@ -107,7 +107,7 @@ class Actions:
             ids = [r.id for r in group]
             live = row.read(self.ground, region, ids, parameters or {})
             for resource in group:
-                now = live.get(resource.id, Live(resource, Around(disks=None, images=None)))
+                now = live.get(resource.id, Live(resource, Around(disks=None, images=None, children=None)))
                 why = (reasons or {}).get(resource.id, "")
                 items.append(self._item(row, now, region, parameters or {}, why))
         order = {r.id: n for n, r in enumerate(resources)}
@@ -145,8 +145,8 @@ class Actions:
         return standing(item.refusals, overrides)
 
     def planned(self, plan: Plan) -> Plan:
-        """The plan with what would come of each item, for --dry-run: `planned` or `refused`."""
-        for item in plan.items:
+        """The plan with what would come of each item that is still open, for --dry-run: `planned` or `refused`."""
+        for item in plan.open_items:
             against = self.refused(item, plan.overrides)
             result = _refused(item, against) if against else ItemResult(item, Outcome.PLANNED)
             plan = plan.with_result(result)

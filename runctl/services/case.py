@@ -69,7 +69,7 @@ class Around:
     disks: tuple[Volume, ...] | None = ()
     machine: Instance | None = None
     images: tuple[str, ...] | None = ()
-    children: tuple[str, ...] = ()
+    children: tuple[str, ...] | None = ()
 
 
 NOTHING_AROUND = Around()

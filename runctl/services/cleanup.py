@@ -114,10 +114,13 @@ def _machine(machine: Instance, disks: Mapping[str, Volume], seen: Seen, rules: 
             yield Step(Verb.STOP, Kind.INSTANCE, machine, reason, rule, None, _hours(machine.usd_per_hour))
     elif machine.state is InstanceState.STOPPED and machine.stopped_at is not None:
         for_s = (seen.now - machine.stopped_at).total_seconds()
-        dying = [disks[d.volume_id] for d in machine.devices if d.may_go and d.volume_id in disks]
-        if for_s >= rules.stopped_s and machine.devices:
+        dying = [disks.get(d.volume_id) for d in machine.devices if d.may_go]
+        if for_s < rules.stopped_s or not machine.devices:
+            return
+        known = [d for d in dying if d is not None]
+        if len(known) == len(dying):  # what was not listed can neither be kept first nor be priced
             reason = f"stopped {format_duration(for_s)} ago, its disks still bill"
-            yield from _terminate(machine, dying, reason, rules)
+            yield from _terminate(machine, known, reason, rules)
 
 
 def _terminate(machine: Instance, dying: list[Volume], reason: str, rules: CleanupRules) -> Iterator[Step]:

@@ -38,7 +38,7 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
     Verb.DETACH: frozenset({"ec2:DetachVolume", "ssm:SendCommand"}),
     Verb.MODIFY: frozenset({"ec2:ModifyVolume", "ssm:SendCommand"}),
     Verb.SNAPSHOT: frozenset({"ec2:CreateSnapshot"}),
-    Verb.DELETE: frozenset({"ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:DetachVolume"}),
+    Verb.DELETE: frozenset({"ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:DetachVolume", "ssm:SendCommand"}),
     Verb.PREWARM: frozenset({"ec2:AttachVolume", "ec2:DetachVolume", "ssm:SendCommand", "ssm:CancelCommand"}),
     Verb.RELEASE: frozenset({"ec2:ReleaseAddress"}),
     Verb.ABORT: frozenset({"s3:AbortMultipartUpload"}),

@@ -13,7 +13,6 @@ import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -185,12 +184,6 @@ def summary_line(plan: Plan) -> str:
     untouched = len(plan.items) - len(plan.results)
     told = [f"{n} {o}" for n, o in counts] + ([f"{untouched} not begun"] if untouched else [])
     return ", ".join(told) or "nothing to do"
-
-
-def retry_of(plan: Plan, identifier: str, now: datetime) -> Plan:
-    """A new plan with what was not done, to be judged afresh."""
-    items = tuple(i for i in plan.items if i.key not in plan.results or plan.results[i.key].outcome is not Outcome.DONE)
-    return replace(plan, id=identifier, made_at=now, items=items, results={})
 
 
 def to_json(plan: Plan) -> dict[str, Any]:

@@ -296,7 +296,9 @@ def _snapshot_in_use(case: Case) -> Iterable[Refusal]:
         yield Refusal(Rule.SNAPSHOT_IN_USE, "whether a machine image stands on it is unknown")
     elif case.around.images:
         yield Refusal(Rule.SNAPSHOT_IN_USE, f"the machine image {case.around.images[0]} stands on it")
-    if case.around.children:
+    if case.around.children is None:
+        yield Refusal(Rule.SNAPSHOT_IN_USE, "whether a volume was made from it is unknown")
+    elif case.around.children:
         yield Refusal(Rule.SNAPSHOT_IN_USE, f"the volume {case.around.children[0]} was made from it")
 
 

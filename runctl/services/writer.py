@@ -83,6 +83,8 @@ class Uploads(Protocol):
         ...
 
 
+#: Values of one filter (EC2 API reference, "Filter": at most 200).
+MOST_VALUES = 200
 #: What AWS calls ids of each kind.
 PREFIXES: Mapping[Kind, str] = {
     Kind.INSTANCE: "i-",

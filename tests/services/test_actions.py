@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -221,6 +223,34 @@ def test_cancelled_between_items_is_resumable(cloud: DemoCloud) -> None:
     assert [r.outcome for r in plan.results.values()] == [Outcome.DONE, Outcome.CANCELLED, Outcome.CANCELLED]
     assert door.apply(door.plans.load(plan.id)).count(Outcome.DONE) == 3
     assert cloud.mutating_calls() == {("ec2", "StopInstances", EAST): 3}
+
+
+def test_what_is_done_is_not_planned_again(cloud: DemoCloud) -> None:
+    ids = fleet_of(cloud, *(machine() for _ in range(2)))
+    door = open_door()
+    seen: list[object] = []
+    half = door.apply(door.draft(Verb.STOP, ids), progress=seen.append, cancelled=lambda: len(seen) == 1)
+    again = door.planned(door.plans.load(half.id))
+    assert [r.outcome for r in again.results.values()] == [Outcome.DONE, Outcome.PLANNED]
+
+
+def test_a_call_that_was_given_up_while_it_waited_may_have_been_sent(cloud: DemoCloud) -> None:
+    (one,) = fleet_of(cloud, machine())
+    door = open_door()
+    plan = door.draft(Verb.STOP, [one])
+    backend = door.ground.cloud._session  # type: ignore[attr-defined]  # the session that the door is open on
+
+    def give_up() -> None:
+        while not cloud.changes():
+            time.sleep(0.01)
+        backend.close()
+
+    quitting = threading.Thread(target=give_up)
+    quitting.start()
+    with cloud.faults.active("unavailable", service="ec2", operation="StopInstances"):
+        door.apply(plan)
+    quitting.join()
+    assert journal().entries()[-1].outcome == "unknown"
 
 
 def test_a_plan_of_another_account_is_not_applied(cloud: DemoCloud) -> None:

@@ -79,6 +79,15 @@ def test_a_machine_stopped_for_long_goes_after_its_dying_disks_are_kept() -> Non
     assert told(alone) == [("terminate", "stopped-long")]
 
 
+def test_a_machine_stays_whose_dying_disks_were_not_listed() -> None:
+    """They could neither be kept first nor be priced: a listing of disks that failed is no list of none."""
+    root = disk(1, on="i-x")
+    devices = (BlockDevice("/dev/xvda", root.id, True), BlockDevice("/dev/sdf", "vol-00000000000000002", True))
+    off = machine(7, state=InstanceState.STOPPED, stopped_at=NOW - timedelta(days=9), devices=devices)
+    assert candidates(seen(instances=(off,), volumes=(root,))) == ()
+    assert candidates(seen(instances=(off,))) == ()
+
+
 def test_a_machine_of_which_nobody_knows_since_when_it_is_stopped_stays() -> None:
     assert candidates(seen(instances=(machine(1, state=InstanceState.STOPPED),))) == ()
 

@@ -12,7 +12,7 @@ import pytest
 
 from runctl.errors import CallSite, CredentialsError, InputError, ThrottledError
 from runctl.models.plan import ItemResult, Kind, Outcome, Plan, PlanItem, Refusal, Rule, Verb
-from runctl.services.plan import PlanStore, apply, exit_code, from_json, new_id, retry_of, summary_line, to_json
+from runctl.services.plan import PlanStore, apply, exit_code, from_json, new_id, summary_line, to_json
 from tests.services.acting import EAST, NOW
 
 
@@ -191,14 +191,6 @@ def test_exit_codes() -> None:
     assert exit_code([result(Outcome.FAILED, 2), result(Outcome.REFUSED)]) == 2
     assert exit_code([result(Outcome.FAILED, 3)]) == 3
     assert exit_code([result(Outcome.FAILED, 1)]) == 1
-
-
-def test_what_was_not_done_can_be_retried_as_a_new_plan() -> None:
-    made = plan(item(1), item(2))
-    made = made.with_result(ItemResult(made.items[0], Outcome.DONE))
-    again = retry_of(made, new_id(NOW), NOW)
-    assert [i.id for i in again.items] == [made.items[1].id]
-    assert again.results == {}
 
 
 def test_savings_count_what_nothing_refuses_and_admit_the_unknown() -> None:

@@ -150,6 +150,7 @@ def test_snapshots_in_use_or_not_known_to_be_free() -> None:
     assert rules(Verb.DELETE, snapshot(), Around(images=("ami-1",))) == {Rule.SNAPSHOT_IN_USE}
     assert rules(Verb.DELETE, snapshot(), Around(images=None)) == {Rule.SNAPSHOT_IN_USE}
     assert rules(Verb.DELETE, snapshot(), Around(children=("vol-1",))) == {Rule.SNAPSHOT_IN_USE}
+    assert rules(Verb.DELETE, snapshot(), Around(children=None)) == {Rule.SNAPSHOT_IN_USE}
 
 
 def test_attach_and_detach_ask_for_the_machine_too() -> None:

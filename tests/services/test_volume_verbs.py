@@ -93,6 +93,19 @@ def test_a_running_machine_nobody_reaches_keeps_its_disk_unless_told(cloud: Demo
     assert do(door, Verb.DETACH, data.id, {"no_unmount": True}).outcome is Outcome.DONE
 
 
+def test_a_disk_in_use_is_unmounted_taken_off_and_deleted_where_the_rule_is_named(cloud: DemoCloud) -> None:
+    fleet_of(cloud, machine("trainer", agent=True), disks=(disk(0),))
+    door = open_door()
+    gone = do(door, Verb.DELETE, data_disk(door).id, None, Rule.ATTACHED)
+    assert gone.outcome is Outcome.DONE, gone.reason
+    assert [v.size_gib for v in disks(door)] == [8], "its root disk stays"
+    assert [e.operation for e in door.ground.journal.entries()] == [
+        "ssm:SendCommand",
+        "ec2:DetachVolume",
+        "ec2:DeleteVolume",
+    ]
+
+
 def test_a_disk_on_somebody_elses_machine_stays_there(cloud: DemoCloud) -> None:
     fleet_of(cloud, machine("theirs", THEIRS), disks=(disk(0),))
     door = open_door()
@@ -172,6 +185,15 @@ def test_a_snapshot_in_use_stays_until_the_rule_is_named(cloud: DemoCloud) -> No
     assert (held.outcome, held.rule) == (Outcome.REFUSED, Rule.SNAPSHOT_IN_USE)
     gone = do(door, Verb.DELETE, snapshot, None, *aged, Rule.SNAPSHOT_IN_USE, kind=Kind.SNAPSHOT)
     assert gone.outcome is Outcome.DONE
+
+
+def test_a_snapshot_of_which_nobody_can_say_what_stands_on_it_stays(cloud: DemoCloud) -> None:
+    fleet_of(cloud, disks=(disk(),))
+    door = open_door()
+    (made,) = do(door, Verb.SNAPSHOT, data_disk(door).id, {"wait": True}).made
+    with cloud.faults.active("denied", service="ec2", operation="DescribeVolumes"):
+        held = do(door, Verb.DELETE, made, None, Rule.YOUNGER_THAN, kind=Kind.SNAPSHOT)
+    assert (held.outcome, held.rule) == (Outcome.REFUSED, Rule.SNAPSHOT_IN_USE)
 
 
 def test_not_ours_is_never_deleted(cloud: DemoCloud) -> None:

@@ -12,9 +12,7 @@ from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.aws import parse
 from runctl.services.aws.backend import AwsBackend
 from runctl.services.permit import Permit, Request
-
-#: Values of one filter (EC2 API reference, "Filter": at most 200).
-_AT_ONCE = 200
+from runctl.services.writer import MOST_VALUES
 
 
 class AwsWriter:
@@ -66,8 +64,8 @@ class AwsWriter:
         """All pages of what matches the one filter that has values; nothing when none has."""
         pages: list[dict[str, Any]] = []
         for name, values in wanted.items():
-            for start in range(0, len(values), _AT_ONCE):
-                chosen = [{"Name": name, "Values": list(values[start : start + _AT_ONCE])}]
+            for start in range(0, len(values), MOST_VALUES):
+                chosen = [{"Name": name, "Values": list(values[start : start + MOST_VALUES])}]
                 pages += self._session.pages("ec2", operation, region, Filters=chosen, **more)
         return pages
 

@@ -15,13 +15,12 @@ from runctl.errors import CloudError, CredentialsError
 from runctl.models.plan import Verb
 from runctl.services.journal import OPEN, Entry
 from runctl.services.verbs.row import Ground
+from runctl.services.writer import MOST_VALUES
 
 #: EC2 may take minutes to list what it has just made (EC2 API reference, "Eventual consistency"); sooner, "not there"
 #: proves nothing.
 SETTLED_AFTER = timedelta(minutes=10)
 ADOPTED, NONE, UNKNOWN = "adopted", "none", "unknown"
-#: Values of one filter.
-_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ def find_by_token(ground: Ground, region: str, tokens: Iterable[str]) -> dict[st
     """
     held = list(dict.fromkeys(tokens))
     raw: dict[str, list[Mapping[str, Any]]] = {}
-    for start in range(0, len(held), _AT_ONCE):
-        wanted = [{"Name": "client-token", "Values": held[start : start + _AT_ONCE]}]
+    for start in range(0, len(held), MOST_VALUES):
+        wanted = [{"Name": "client-token", "Values": held[start : start + MOST_VALUES]}]
         more: dict[str, Any] = {}
         while True:
             page = ground.cloud.ask("ec2", "DescribeInstances", region, Filters=wanted, **more)

@@ -14,7 +14,7 @@ from runctl.models.instance import Instance
 from runctl.models.plan import Kind, Plan, PlanItem, Refusal, Verb
 from runctl.services.case import NOTHING_AROUND, Actor, Around, JobFacts, Resource, settled
 from runctl.services.journal import Journal, Stamp
-from runctl.services.permit import Permit, Request
+from runctl.services.permit import ForbiddenError, Permit, Request
 from runctl.services.writer import Uploads, Writer
 
 #: Answers which job is on a machine; None when only the machine's tags are known.
@@ -137,8 +137,11 @@ class Task:
             outcome = "unknown" if isinstance(error, DOUBTFUL) else "failed"
             journal.finish(entry, outcome, code=error.site.code, message=error.message)
             raise
-        except Exception as error:
+        except ForbiddenError as error:  # nothing was sent
             journal.finish(entry, "failed", message=str(error))
+            raise
+        except Exception as error:  # stopped while it waited, or a defect of ours: it may have been sent
+            journal.finish(entry, "unknown", message=str(error))
             raise
         journal.finish(entry, "done", made=made_by(answer))
         return answer

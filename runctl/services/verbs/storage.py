@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from runctl.services.prices import PriceBook
 from runctl.services.verbs.made import specification, tags_for, token_of
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
 from runctl.services.volumes.limits import Shape, check_shape, describe
+from runctl.services.writer import MOST_VALUES
 
 _BOOK = PriceBook()
 
@@ -119,16 +120,11 @@ def read_snapshots(
     names = [s.id for s in found]
     images = _users(ground, region, "DescribeImages", "block-device-mapping.snapshot-id", names)
     disks = _users(ground, region, "DescribeVolumes", "snapshot-id", names)
-    return {
-        s.id: Live(
-            s,
-            Around(
-                images=None if images is None else images.get(s.id, ()),
-                children=() if disks is None else disks.get(s.id, ()),
-            ),
-        )
-        for s in found
-    }
+
+    def of(users: Mapping[str, tuple[str, ...]] | None, snapshot: VolumeSnapshot) -> tuple[str, ...] | None:
+        return None if users is None else users.get(snapshot.id, ())
+
+    return {s.id: Live(s, Around(images=of(images, s), children=of(disks, s))) for s in found}
 
 
 def _users(
@@ -136,21 +132,27 @@ def _users(
 ) -> dict[str, tuple[str, ...]] | None:
     """Who uses each of some snapshots; None when that cannot be asked."""
     more = {"Owners": ["self"]} if operation == "DescribeImages" else {}
-    try:
-        answer = ground.cloud.ask("ec2", operation, region, Filters=[{"Name": name, "Values": list(snapshots)}], **more)
-    except CredentialsError:
-        raise
-    except CloudError:
-        return None
     users: dict[str, tuple[str, ...]] = {}
+    for start in range(0, len(snapshots), MOST_VALUES):
+        wanted = [{"Name": name, "Values": list(snapshots[start : start + MOST_VALUES])}]
+        try:
+            answer = ground.cloud.ask("ec2", operation, region, Filters=wanted, **more)
+        except CredentialsError:
+            raise
+        except CloudError:
+            return None
+        for at, user in _used(answer):
+            users[at] = (*users.get(at, ()), user)
+    return users
+
+
+def _used(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(snapshot, image or disk) of an answer that lists either."""
     for image in answer.get("Images") or ():
         for mapping in image.get("BlockDeviceMappings") or ():
-            at = (mapping.get("Ebs") or {}).get("SnapshotId")
-            users[str(at)] = (*users.get(str(at), ()), str(image.get("ImageId", "")))
+            yield str((mapping.get("Ebs") or {}).get("SnapshotId")), str(image.get("ImageId", ""))
     for volume in answer.get("Volumes") or ():
-        at = volume.get("SnapshotId")
-        users[str(at)] = (*users.get(str(at), ()), str(volume.get("VolumeId", "")))
-    return users
+        yield str(volume.get("SnapshotId")), str(volume.get("VolumeId", ""))
 
 
 def tell_snapshot(live: Live, now: datetime) -> dict[str, str]:

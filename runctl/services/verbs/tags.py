@@ -11,6 +11,7 @@ from runctl.models.plan import Kind, PlanItem, Verb
 from runctl.models.tags import MANAGED, OWNER, PROJECT, PROTECTION, TTL
 from runctl.models.volume import VolumeSnapshot
 from runctl.services.case import Around, Resource
+from runctl.services.journal import redacted
 from runctl.services.verbs.machines import read_machines, tell_machine
 from runctl.services.verbs.row import Done, Ground, Live, Read, Row, Task, Told
 from runctl.services.verbs.volumes import read_volumes, tell_volume
@@ -112,7 +113,10 @@ _ABOUT = {"Instance": tell_machine, "Volume": tell_volume}
 
 
 def _undo_tag(item: PlanItem, live: Live) -> str:
-    """The command that sets the tags back; keys or values of somebody else may need quotes, which shlex adds."""
+    """The command that sets the tags back; keys or values of somebody else may need quotes, which shlex adds.
+
+    None where it would repeat what looks like a secret: the journal and the plan keep it.
+    """
     import shlex
 
     before = getattr(live.resource, "tags", None) or {}
@@ -120,9 +124,10 @@ def _undo_tag(item: PlanItem, live: Live) -> str:
     if MANAGED in unwanted:
         owner = ["--owner", before[OWNER]] if before.get(OWNER) else []
         return shlex.join(["runctl", "adopt", item.id, *owner, "--region", item.region])
-    back = [f"{k}={before[k]}" for k in (*wanted, *unwanted) if k in before]
+    had = [{"Key": k, "Value": before[k]} for k in (*wanted, *unwanted) if k in before]
+    back = [f"{tag['Key']}={tag['Value']}" for tag in had]
     gone = [w for k in wanted if k not in before for w in ("--remove", k)]
-    if item.kind is not Kind.INSTANCE:
+    if item.kind is not Kind.INSTANCE or redacted(had) != had:
         return ""
     return shlex.join(["runctl", "instances", "tag", item.id, *back, *gone, "--region", item.region])
 

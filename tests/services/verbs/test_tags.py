@@ -77,6 +77,17 @@ def test_tags_are_set_removed_and_can_be_put_back(cloud: DemoCloud) -> None:
         door.draft(Verb.TAG, [found], {"set": {}, "unset": []})
 
 
+def test_what_undoes_it_never_repeats_a_secret(cloud: DemoCloud) -> None:
+    (found,) = fleet_of(cloud, machine("m", OURS | {"db_password": "hunter2", "note": "hf_" + "a" * 30}))
+    door = open_door()
+    for wanted in ({"set": {"db_password": "x"}}, {"set": {}, "unset": ["note"]}):
+        result = one(door, Verb.TAG, found, dict(wanted))
+        assert (result.outcome, result.inverse) == (Outcome.DONE, "")
+    told = door.ground.journal.path.read_text()
+    assert "hunter2" not in told
+    assert "hf_" not in told
+
+
 @pytest.mark.parametrize(
     "text", ["novalue", "=x", " =x", "aws:x=1", "AWS:x=1", "runctl:managed=1", "runctl:owner=me", "runctl:ttl=x",
              "k" * 129 + "=x", "k=" + "v" * 257, "k=a\nb", "a\x1b=b"],
