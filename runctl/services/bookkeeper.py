@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,10 +17,19 @@ if TYPE_CHECKING:  # SQLite is loaded in the thread: the first paint does not wa
 
 #: The sums are read again at most this often, seconds; writing is not held up. At first, until every region has been
 #: seen, more often: somebody waits for the first figure.
-COUNT_EVERY_S: Final = 5.0
+COUNT_EVERY_S: Final = 10.0
 COUNT_FIRST_S: Final = 0.5
+#: This many times what counting took (CPU seconds) lies between two counts: of a large ledger, at most a twentieth of
+#: the time goes into it; a fifth while somebody waits.
+REST: Final = 20.0
+REST_FIRST: Final = 4.0
 #: Seconds the end of the dashboard waits for what is still to be written.
 LAST_S: Final = 0.5
+
+
+def rest_s(took_s: float, *, whole: bool) -> float:
+    """Seconds until the sums are read again, after reading them took `took_s`; `whole`: every region has been seen."""
+    return max(COUNT_EVERY_S, REST * took_s) if whole else max(COUNT_FIRST_S, REST_FIRST * took_s)
 
 
 class Bookkeeper:
@@ -65,8 +75,9 @@ class Bookkeeper:
             if not isinstance(event, _Quiet):
                 changed |= recorder.take(event)
             if changed and self._inbox.empty() and self._monotonic() >= due:
+                began = time.thread_time()
                 whole = self._count(recorder)
-                changed, due = False, self._monotonic() + (COUNT_EVERY_S if whole else COUNT_FIRST_S)
+                changed, due = False, self._monotonic() + rest_s(time.thread_time() - began, whole=whole)
         recorder.close()
 
     def _next(self, due: float | None) -> Event | _Quiet | None:

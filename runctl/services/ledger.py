@@ -7,6 +7,7 @@ processes may write the same ledger. The arithmetic is in `ledger_fold`, the sum
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from runctl.services.ledger_file import (
 )
 from runctl.services.ledger_fold import WATCHED, Change, fold
 from runctl.services.ledger_read import GROUPS, totals
+from runctl.services.ledger_steady import MOVE_ON, OPEN, opened_of, steady_rows
 
 __all__ = ["GROUPS", "Ledger", "LedgerError", "Record", "begin_anew", "open_ledger"]
 
@@ -123,13 +125,19 @@ class Ledger:
             at: when it was listed.
             complete: all pages arrived, so that what is not named has ended.
         """
-        named = {s.key for s in seen}
+        named = {s.key.id for s in seen}
         with self._transaction():
-            for sighting in seen:
+            opened = opened_of(self._db.execute(OPEN, (account, region, str(kind))).fetchall())
+            # What is named twice is folded in the order it was named in.
+            steady, rest = ([], seen) if len(named) < len(seen) else steady_rows(opened, seen, at)
+            if steady:
+                self._db.execute(MOVE_ON, (ms_of(at), json.dumps(steady)))
+            for sighting in rest:
                 self._fold_one(sighting, at)
             if complete:
-                for gone in [k for k in self._open_keys(account, region, kind) if k not in named]:
-                    self._fold_one(Sighting(gone, bills=False, rate=None), at)
+                for gone in [name for name in opened if name not in named]:
+                    key = ResourceKey(account, region, kind, gone)
+                    self._fold_one(Sighting(key, bills=False, rate=None), at)
             self._db.execute(
                 "INSERT INTO watch VALUES (?, ?, ?)"
                 " ON CONFLICT (account) DO UPDATE SET last = MAX(last, excluded.last)",
@@ -197,14 +205,6 @@ class Ledger:
             self._db.execute(
                 "INSERT INTO gap VALUES (?, ?, ?, ?)", (resource, ms_of(gap.started), ms_of(gap.until), gap.reason)
             )
-
-    def _open_keys(self, account: str, region: str, kind: CostKind) -> Iterator[ResourceKey]:
-        rows = self._db.execute(
-            "SELECT r.aws_id FROM resource r JOIN interval i ON i.resource = r.id AND i.open"
-            " WHERE r.account = ? AND r.region = ? AND r.kind = ?",
-            (account, region, str(kind)),
-        ).fetchall()
-        return (ResourceKey(account, region, kind, aws_id) for (aws_id,) in rows)
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Rows of a question; for `ledger_read`."""

@@ -1,4 +1,4 @@
-"""Sums over the ledger: windows, groups, current runs and the burn curve. Reads only."""
+"""Sums over the ledger: a window by a group, days, current runs. Reads only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from runctl.models.cost import CostKind
 from runctl.models.ledger import Basis, LedgerTotal
-from runctl.models.spent import BurnPoint, RunSpent
-from runctl.services.ledger_file import ms_of, time_of
+from runctl.models.spent import RunSpent
+from runctl.services.ledger_file import ms_of
 
 #: What totals may be grouped by, and the column it is.
 GROUPS = {
@@ -41,10 +41,11 @@ _TOTALS = """
         SUM(CASE WHEN i.rate IS NULL THEN 0 ELSE MAX(0, MIN(i.until, :b) - MAX(i.started, :a)) END) / 1000.0,
         SUM(CASE WHEN i.rate IS NULL THEN MAX(0, MIN(i.until, :b) - MAX(i.started, :a)) ELSE 0 END) / 1000.0,
         COUNT(DISTINCT i.resource)
-    FROM interval i JOIN resource r ON r.id = i.resource
-    WHERE i.until >= :a AND i.started < :b AND r.account = :account
-    GROUP BY grp, i.basis
+    FROM {source} WHERE i.until >= :a AND i.started < :b AND r.account = :account GROUP BY grp, i.basis
 """
+_EVERY = "interval i JOIN resource r ON r.id = i.resource"
+#: A cross join keeps SQLite to this order: few resources run a job, and their intervals are found by an index.
+_WITH_JOB = "resource r CROSS JOIN interval i ON i.resource = r.id AND r.job <> ''"
 _GAPS = """
     SELECT {column} AS grp, SUM(MIN(g.until, :b) - MAX(g.started, :a)) / 1000.0
     FROM gap g JOIN resource r ON r.id = g.resource
@@ -57,14 +58,6 @@ _RUNS = """
     JOIN interval i ON i.resource = o.resource AND i.run = o.run
     WHERE o.open AND r.account = :account AND r.kind = :kind GROUP BY o.resource
 """
-_CURVE = """
-    SELECT r.kind, i.market, i.started, i.until, i.rate FROM interval i JOIN resource r ON r.id = i.resource
-    WHERE i.until > :a AND i.started < :b AND r.account = :account
-"""
-_CURVE_GAPS = """
-    SELECT g.started, g.until FROM gap g JOIN resource r ON r.id = g.resource
-    WHERE g.until > :a AND g.started < :b AND r.account = :account
-"""
 
 
 def totals(ledger: Rows, account: str, since: datetime, until: datetime, by: str = "") -> list[LedgerTotal]:
@@ -76,9 +69,17 @@ def totals(ledger: Rows, account: str, since: datetime, until: datetime, by: str
     asked = {"a": ms_of(since), "b": ms_of(until), "account": account}
     column = GROUPS[by]
     gap_column = column if column.startswith(("r.", "COALESCE(r.")) else "''"
-    rows = ledger.query(_TOTALS.format(column=column), asked)
+    rows = ledger.query(_TOTALS.format(column=column, source=_EVERY), asked)
     gaps = ledger.query(_GAPS.format(column=gap_column), asked)
     return _fold_totals(rows, {str(g): float(s) for g, s in gaps})
+
+
+def job_totals(ledger: Rows, account: str, until: datetime) -> dict[str, LedgerTotal]:
+    """What each job has cost since the ledger began; what runs no job is not looked at."""
+    asked = {"a": 0, "b": ms_of(until), "account": account}
+    rows = ledger.query(_TOTALS.format(column=GROUPS["job"], source=_WITH_JOB), asked)
+    gaps = ledger.query(_GAPS.format(column=GROUPS["job"]), asked)
+    return {t.group: t for t in _fold_totals(rows, {str(g): float(s) for g, s in gaps}) if t.group}
 
 
 def _fold_totals(rows: Iterable[Sequence[object]], gaps: dict[str, float]) -> list[LedgerTotal]:
@@ -124,41 +125,3 @@ def runs(ledger: Rows, account: str, kind: CostKind = CostKind.INSTANCE) -> dict
         )
         for k, region, aws_id, usd, unpriced, known, span in rows
     }
-
-
-def burn_curve(ledger: Rows, account: str, since: datetime, until: datetime, steps: int) -> tuple[BurnPoint, ...]:
-    """Mean USD per hour in equal steps of a window, by what it was spent on.
-
-    A step is a gap (None) where something may have billed unseen for more than a tenth of it, or where nothing at all
-    is known. What billed at an unknown price is not in it, and said.
-    """
-    a, b = ms_of(since), ms_of(until)
-    asked, width = {"a": a, "b": b, "account": account}, (b - a) / steps
-    sums = {name: [0.0] * steps for name in ("on-demand", "spot", "")}
-    seen, unpriced, blind = [False] * steps, [False] * steps, [0.0] * steps
-    for kind, market, started, ended, rate in ledger.query(_CURVE, asked):
-        name = "" if kind != CostKind.INSTANCE else "spot" if market == "spot" else "on-demand"
-        for step, share in _shares(started - a, ended - a, width, steps):
-            seen[step] = True
-            if rate is None:
-                unpriced[step] = True
-            else:
-                sums[name][step] += share * rate
-    for started, ended in ledger.query(_CURVE_GAPS, asked):
-        for step, share in _shares(started - a, ended - a, width, steps):
-            blind[step] = max(blind[step], share)
-    return tuple(
-        BurnPoint(time_of(round(a + n * width)), sums["on-demand"][n], sums["spot"][n], sums[""][n], unpriced[n])
-        if seen[n] and blind[n] <= 0.1
-        else BurnPoint(time_of(round(a + n * width)), None, None, None, unpriced[n])
-        for n in range(steps)
-    )
-
-
-def _shares(start: float, end: float, width: float, steps: int) -> Iterable[tuple[int, float]]:
-    """How much of each step an interval covers."""
-    first, last = max(0, int(start // width)), min(steps - 1, int(end // width))
-    for step in range(first, last + 1):
-        covered = min(end, (step + 1) * width) - max(start, step * width)
-        if covered > 0:
-            yield step, covered / width

@@ -25,14 +25,14 @@ from runctl.events import (
 )
 from runctl.models.snapshot import SourceKey
 from runctl.models.spent import Spent, day_start, month_start, window_of
-from runctl.services import ledger_read
 from runctl.services.ledger import PATIENCE_S, Ledger, LedgerError, begin_anew, open_ledger
+from runctl.services.ledger_curve import burn_curve
+from runctl.services.ledger_read import job_totals, runs
+from runctl.services.ledger_sums import window_sums
 from runctl.services.sightings import KINDS_OF, sightings
 
 #: Steps of the two burn curves: a quarter of an hour, and two hours.
 DAY_STEPS, WEEK_STEPS = 96, 84
-#: Groups that budgets and the bill are about: by the month, and a job as a whole.
-_BY_MONTH = ("project", "owner", "kind")
 
 
 @dataclass
@@ -161,22 +161,18 @@ def read_spent(
     since = ledger.observed_since(account, regions)
     # One second on: what was seen at this very moment is part of it.
     until = now + timedelta(seconds=1)
-    starts = (day_start(now), month_start(now), now - timedelta(days=1), now - timedelta(days=7))
-    today, month, *recent = (window_of(start, now, ledger.totals(account, start, until), since) for start in starts)
-    groups = {
-        by: {t.group: t for t in ledger.totals(account, month_start(now), until, by) if t.group} for by in _BY_MONTH
-    }
-    groups["job"] = {t.group: t for t in ledger.totals(account, datetime.fromtimestamp(0, now.tzinfo), until, "job")}
-    groups["job"].pop("", None)
+    starts = (month_start(now), day_start(now), now - timedelta(days=1), now - timedelta(days=7))
+    sums, groups = window_sums(ledger, account, starts, until)
+    month, today, *recent = (window_of(start, now, [total], since) for start, total in zip(starts, sums, strict=True))
     return Spent(
         as_of=now,
         since=since,
         today=today,
         month=month,
         recent=tuple(recent),
-        runs=ledger_read.runs(ledger, account),
-        groups=groups,
-        day=ledger_read.burn_curve(ledger, account, starts[2], now, DAY_STEPS) if curves else (),
-        week=ledger_read.burn_curve(ledger, account, starts[3], now, WEEK_STEPS) if curves else (),
+        runs=runs(ledger, account),
+        groups={**groups, "job": job_totals(ledger, account, until)},
+        day=burn_curve(ledger, account, starts[2], now, DAY_STEPS) if curves else (),
+        week=burn_curve(ledger, account, starts[3], now, WEEK_STEPS) if curves else (),
         notice=notice,
     )

@@ -29,7 +29,7 @@ from runctl.models.instance import Market
 from runctl.models.ledger import Basis
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import ErrorRecord, Health, Source, SourceKey
-from runctl.services.bookkeeper import Bookkeeper
+from runctl.services.bookkeeper import COUNT_EVERY_S, COUNT_FIRST_S, Bookkeeper, rest_s
 from runctl.services.ledger import Ledger
 from runctl.services.recorder import Recorder
 from tests.screens.fleet import NOW, machine, price
@@ -328,3 +328,11 @@ def test_the_bookkeeper_counts_without_holding_anybody_up(path: Path) -> None:
     assert counted.spent.today.usd == pytest.approx(1.006)
     books.close()
     assert {r.key.kind for r in holder.records(ACCOUNT, NOW - timedelta(1), NOW)} == {CostKind.INSTANCE}
+
+
+def test_counting_a_large_ledger_leaves_the_time_to_others() -> None:
+    assert rest_s(0.002, whole=True) == COUNT_EVERY_S
+    assert rest_s(0.002, whole=False) == COUNT_FIRST_S
+    for took in (1.0, 3.5):
+        assert took / (took + rest_s(took, whole=True)) <= 0.05
+        assert took / (took + rest_s(took, whole=False)) <= 0.2
