@@ -22,13 +22,14 @@ class Stop(NamedTuple):
 class Facts(NamedTuple):
     """What is known at one moment. Times in seconds since 1970; `usd_per_hour` None: no price is known.
 
-    `billed_since`: since when the machine bills; `spent_usd`: by earlier attempts; `active_at`: the last sign of work.
+    `billed_since`: since when the machine bills; `spent_usd`: by earlier attempts, None when nobody knows; `active_at`:
+    the last sign of work.
     """
 
     now: float
     billed_since: float
     usd_per_hour: float | None
-    spent_usd: float
+    spent_usd: float | None
     active_at: float
 
 
@@ -57,10 +58,13 @@ class Limits:
                 setattr(self, name, float(control[name]))
 
     def broken(self, facts: Facts) -> Stop | None:
-        """The first limit that is reached, or None. A budget without a price cannot be reached: see `unenforced`."""
+        """The first limit that is reached, or None. A budget without a price cannot be reached: see `unenforced`.
+
+        What earlier attempts cost counts where it is known; this attempt alone may use the budget up too.
+        """
         if self.ttl_at is not None and facts.now >= self.ttl_at:
             return Stop("ttl", "its time to live is over")
-        spent = spent_usd(facts)
+        spent = _at_least(facts)
         if self.budget_usd is not None and spent is not None and spent >= self.budget_usd:
             return Stop("budget", f"${spent:.2f} of a budget of ${self.budget_usd:.2f} is spent")
         if self.idle_s is not None and facts.now - facts.active_at >= self.idle_s:
@@ -72,6 +76,8 @@ class Limits:
         """What is limited and cannot be watched, in words; empty where everything can."""
         if self.budget_usd is not None and facts.usd_per_hour is None:
             return f"the budget of ${self.budget_usd:.2f} is not enforced: no price is known for this machine"
+        if self.budget_usd is not None and facts.spent_usd is None:
+            return f"the budget of ${self.budget_usd:.2f} counts this attempt only: nobody knows what those before cost"
         return ""
 
     def shown(self, facts: Facts) -> dict[str, Any]:
@@ -91,10 +97,16 @@ class Limits:
 
 
 def spent_usd(facts: Facts) -> float | None:
-    """Money of all attempts so far; None without a price. Billed by the second, one minute at least (EC2 pricing)."""
+    """Money of all attempts so far; None without a price, or where nobody knows what those before cost."""
+    return None if facts.spent_usd is None else _at_least(facts)
+
+
+def _at_least(facts: Facts) -> float | None:
+    """What is known to be spent. Billed by the second, one minute at least (EC2 pricing)."""
     if facts.usd_per_hour is None:
         return None
-    return facts.spent_usd + max(60.0, facts.now - facts.billed_since) / 3600 * facts.usd_per_hour
+    own = max(60.0, facts.now - facts.billed_since) / 3600 * facts.usd_per_hour
+    return own + (facts.spent_usd or 0.0)
 
 
 def rate_for(rates: Iterable[record.Rate], machine: Mapping[str, Any]) -> float | None:

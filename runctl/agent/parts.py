@@ -190,7 +190,7 @@ class Parts:
             now=time.time(),
             billed_since=self.machine.get("billed_since") or self.began_at,
             usd_per_hour=self.usd_per_hour,
-            spent_usd=float(self.launch.get("spent_usd") or 0.0),
+            spent_usd=self.launch.get("spent_usd", 0.0),
             active_at=self.activity.at,
         )
 

@@ -114,7 +114,8 @@ class Launch(TypedDict, total=False):
     """`attempts/N/launch.json`: the client's intent, written once before RunInstances.
 
     `resume_from` is the `id` of a complete checkpoint of the index, `rates` the candidates' prices, `token` the
-    client token. `ttl_at` ends the attempt whenever it began; without it `ttl_s` counts from its start.
+    client token. `ttl_at` ends the attempt whenever it began; without it `ttl_s` counts from its start. `spent_usd`: by
+    the attempts before, null when nobody knows.
     """
 
     v: int
@@ -126,7 +127,7 @@ class Launch(TypedDict, total=False):
     token: str
     resume_from: str | None
     ttl_at: float | None
-    spent_usd: float
+    spent_usd: float | None
     rates: list[Rate]
     candidates: list[dict[str, Any]]
 

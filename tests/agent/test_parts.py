@@ -139,6 +139,12 @@ def test_limits_break_in_their_order_and_the_control_object_moves_them() -> None
     assert spent_usd(_facts(usd_per_hour=None)) is None
     assert limits.broken(_facts(usd_per_hour=None, spent_usd=99.0)) is None
     assert "not enforced" in limits.unenforced(_facts(usd_per_hour=None))
+    unknown = _facts(spent_usd=None)  # what the attempts before cost: this one alone still counts
+    assert limits.broken(unknown) is None
+    assert spent_usd(unknown) is None
+    assert limits.shown(unknown)["spent_usd"] is None
+    assert "this attempt only" in limits.unenforced(unknown)
+    assert limits.broken(_facts(spent_usd=None, now=3000.0, active_at=2990.0))[0] == "budget"  # type: ignore[index]
 
 
 def test_a_minute_is_billed_at_least_and_the_price_is_the_machines_own() -> None:

@@ -74,7 +74,7 @@ def begin(
         "cause": order.cause,
         "token": f"{job.job}.{order.attempt}",
         "resume_from": order.resume_from,
-        "spent_usd": order.spent_usd or 0.0,
+        "spent_usd": order.spent_usd,
         "ttl_at": ttl_at,
         "rates": list(intent.rates),
         "candidates": [dict(c) for c in intent.candidates],

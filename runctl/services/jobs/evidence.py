@@ -5,7 +5,7 @@ What may not be asked, or is not answered, stays unknown; a denied question cost
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,14 @@ def _health(backend: AwsBackend, region: str, host: str, machine: Machine) -> Ma
     wanted = [{"Key": "InstanceIds", "Values": [host]}]
     agents = _ask(backend, "ssm", "DescribeInstanceInformation", region, Filters=wanted)
     ping = next((str(a.get("PingStatus")) for a in agents.get("InstanceInformationList") or ()), None)
-    return replace(machine, agent=ping, impaired=bool(words & {"impaired", "insufficient-data"}) if words else None)
+    return replace(machine, agent=ping, impaired=is_impaired(words))
+
+
+def is_impaired(words: Collection[str]) -> bool | None:
+    """Whether one of EC2's checks fails; None while they begin, or have too little to say anything."""
+    if "impaired" in words:
+        return True
+    return None if not words or {"insufficient-data", "initializing"} & set(words) else False
 
 
 def _spot_status(backend: AwsBackend, region: str, job: str, host: str) -> str:

@@ -142,7 +142,7 @@ def _seen(record: JobRecord, machines: Iterable[Instance] | None, here: Here | N
     return Seen(
         attempt=attempt,
         launch=launch,
-        launch_age_s=max(0.0, record.now() - float((launch or {}).get("at", record.now()))),
+        launch_age_s=_launch_age(record, launch, machine),
         state=beat.state if beat else None,
         heartbeat_age_s=beat.age_s if beat else None,
         exit=end,
@@ -153,6 +153,14 @@ def _seen(record: JobRecord, machines: Iterable[Instance] | None, here: Here | N
         recovering=recovering,
         refused=record.refusal(attempt) if beat is None and end is None and machine is None else None,
     ), machine
+
+
+def _launch_age(record: JobRecord, launch: Mapping[str, Any] | None, machine: Instance | None) -> float:
+    """Seconds since the intent was written, or since its machine was launched: an intent may wait for capacity."""
+    since = float((launch or {}).get("at", record.now()))
+    if machine is not None and machine.launched_at is not None:
+        since = max(since, machine.launched_at.timestamp())
+    return max(0.0, record.now() - since)
 
 
 def row_of(found: Look, region: str = "") -> Job:

@@ -91,7 +91,8 @@ def _within_limits(found: Look, index: Index | Mapping[str, Any], rule: RetryRul
         said = f"the budget of ${format_usd(budget)} is spent (${format_usd(cost)})"
         return Decision(None, said, exhausted=True, spent_usd=cost)
     best: Checkpoint | None = newest_complete(index)
-    since = found.seen.heartbeat_age_s or 0.0
+    # Without a heartbeat the distance counts from the launch: it has to grow, or the next attempt would never come.
+    since = found.seen.launch_age_s if found.seen.heartbeat_age_s is None else found.seen.heartbeat_age_s
     wait = max(0.0, BACKOFF_S[min(done - 1, len(BACKOFF_S) - 1)] - since)
     return Decision(
         done + 1,

@@ -98,7 +98,10 @@ class Jobs:
             return Found(found, found.spec(), provider)
         for provider, job in sorted(known, key=lambda k: k[1], reverse=True):
             found = self.record(provider, job)
-            spec = found.spec()
+            try:
+                spec = found.spec()
+            except InputError:  # what was left of one: it has no name, and hides no other
+                continue
             if spec.get("name") == text:
                 return Found(found, spec, provider)
         where = ", ".join(s.where for s in self.stores.values()) or "no place"

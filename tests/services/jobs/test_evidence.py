@@ -13,7 +13,7 @@ from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.models import record
 from runctl.services.aws.backend import AwsBackend, open_backend
-from runctl.services.jobs.evidence import find_evidence
+from runctl.services.jobs.evidence import find_evidence, is_impaired
 from runctl.services.jobs.look import Look, machine_of, seen_machine, with_evidence
 from runctl.services.jobs.seen import Outcome, Seen
 from runctl.services.jobs.verdict import judge
@@ -64,6 +64,18 @@ def test_a_silent_machine_is_asked_for_its_health(cloud: DemoCloud, machine: str
     assert more["machine"].impaired is False
     judged = with_evidence(found, more).verdict
     assert judged.outcome is (Outcome.UNKNOWN if more["machine"].agent == "Online" else Outcome.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("words", "impaired"),
+    [
+        (["ok", "ok"], False), (["impaired", "ok"], True), ([], None), (["ok", "insufficient-data"], None),
+        (["initializing"], None), (["impaired", "insufficient-data"], True), (["ok", "not-applicable"], False),
+    ],
+)  # fmt: skip
+def test_too_little_data_is_no_failing_check(words: list[str], impaired: bool | None) -> None:
+    """An "impaired" machine gets a successor; nothing of that kind may follow from what nobody knows."""
+    assert is_impaired(words) is impaired
 
 
 def test_what_may_not_be_asked_stays_unknown(cloud: DemoCloud, machine: str) -> None:

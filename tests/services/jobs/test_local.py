@@ -15,6 +15,8 @@ import pytest
 from runctl.clock import SystemClock
 from runctl.errors import InputError
 from runctl.models import record
+from runctl.services.jobs import attempts
+from runctl.services.jobs.attempts import Order
 from runctl.services.jobs.follow import lines_of, read_curves, read_log, timeline
 from runctl.services.jobs.look import row_of
 from runctl.services.jobs.recover import sweep
@@ -76,6 +78,22 @@ def test_stop_saves_and_resume_goes_on_from_there(jobs: Jobs, tmp_path: Path) ->
     assert until(lambda: ((jobs.look(found).seen.state or {}).get("resume") or {}).get("verified")) is True
     jobs.stop(found, "done")
     assert until_over(jobs, found).seen.attempt == 2
+
+
+def test_what_nobody_knows_the_price_of_is_not_begun_as_free(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "3", "0.01")
+    until_over(jobs, found)
+    attempts.begin(found.record, jobs.provider(found), found.spec, Order(2, "retry", spent_usd=None))
+    assert (found.record.launch(2) or {})["spent_usd"] is None
+    until_over(jobs, found)
+
+
+def test_what_is_left_of_a_job_hides_no_other_by_its_name(jobs: Jobs, tmp_path: Path) -> None:
+    found = start(jobs, tmp_path / "project", "3", "0.01")
+    until_over(jobs, found)
+    later = record.job_id(4_000_000_000_000, b"0123456789")
+    found.record.store.put(record.lease_key(later), b"{}")
+    assert jobs.find(str(found.spec["name"])).record.job == found.record.job
 
 
 def test_of_two_clients_that_resume_at_once_one_wins(jobs: Jobs, tmp_path: Path) -> None:

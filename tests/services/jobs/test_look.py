@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from runctl.models import record
 from runctl.services.jobs.look import at_risk, look, row_of, steps_per_second
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.seen import Action, Outcome
+from tests.services.acting import machine
 from tests.services.jobs.conftest import JOB, Open
 
 
@@ -52,6 +53,18 @@ def test_nothing_is_made_up_where_nothing_is_known(client_of: Open) -> None:
     assert row.state == "PENDING"
     assert (row.step, row.eta_s, row.usd_so_far, row.usd_to_finish, row.checkpoint_age_s, row.at_risk_s) == (None,) * 6
     assert steps_per_second({"step": 5}) is None
+
+
+def test_a_machine_that_came_after_a_long_wait_for_capacity_has_its_own_time_to_boot(client_of: Open) -> None:
+    job = client_of("ana")
+    job.create({"v": 1, "id": JOB, "name": "vit", "provider": "ec2", "region": "us-east-1"})
+    job.take_lease(fence=1)
+    job.write_launch({"v": 1, "job": JOB, "attempt": 1, "at": job.now() - 7200, "spent_usd": 0.0})
+    tags = {"runctl:managed": "1", "runctl:job": JOB, "runctl:attempt": "1"}
+    for age, outcome, action in ((60, Outcome.BOOTSTRAPPING, Action.NONE), (601, Outcome.FAILED, Action.CLEAN_UP)):
+        own = machine(tags=tags, launched_at=job.clock.now() - timedelta(seconds=age))
+        verdict = look(job, [own]).verdict
+        assert (verdict.outcome, verdict.action) == (outcome, action), verdict.reason
 
 
 def test_work_that_cannot_be_uploaded_in_time_is_at_risk(client_of: Open) -> None:

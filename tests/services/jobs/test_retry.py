@@ -48,6 +48,12 @@ def test_attempts_keep_growing_distances(attempt: int, age: float, wait: float) 
     assert (found.attempt, found.wait_s) == (attempt + 1, wait)
 
 
+def test_an_attempt_that_never_spoke_is_followed_by_another_in_the_end() -> None:
+    silent = replace(_interrupted(2), state=None, heartbeat_age_s=None)
+    assert decide(_look(replace(silent, launch_age_s=10.0)), INDEX).wait_s == 50.0
+    assert decide(_look(replace(silent, launch_age_s=61.0)), INDEX).wait_s == 0.0
+
+
 def test_attempts_and_budget_end_it_for_good() -> None:
     used = decide(_look(_interrupted(3)), INDEX)
     assert (used.attempt, used.exhausted) == (None, True)
