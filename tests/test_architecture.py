@@ -44,6 +44,22 @@ def test_the_headless_listing_loads_no_textual(tmp_path: Path) -> None:
     assert not _loaded(code) & {"textual", "moto"}
 
 
+def test_a_transfer_loads_no_tables_and_no_policy() -> None:
+    """What a sync that moves nothing imports is most of what it costs."""
+    parts = ("cli", "cli.s3_transfer", "cli.s3_client", "cli.s3_report", "services.transfer.sync")
+    probe = f"import {', '.join(f'runctl.{part}' for part in parts)}, sys; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    heavy = {
+        "runctl.services.policy",
+        "runctl.services.journal",
+        "runctl.store",
+        "runctl.models",
+        "tempfile",
+        "botocore",
+    }
+    assert not heavy & set(out.stdout.split())
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_classes_and_functions_stay_readable(path: Path) -> None:
     text = path.read_text()

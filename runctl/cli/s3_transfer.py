@@ -179,10 +179,11 @@ def _verb(source: Path | S3Uri, target: Path | S3Uri) -> str:
 
 
 def _report(call: Invocation, outcome: Outcome, verb: str) -> int:
-    from runctl.cli.output import write_json
     from runctl.cli.s3_report import outcome_json, outcome_line, tell_failures
 
     if call.output == "json":
+        from runctl.cli.output import write_json
+
         write_json(outcome_json(outcome))
     elif not call.args.quiet:
         print(outcome_line(outcome, verb))
@@ -205,7 +206,6 @@ def _run_cp(args: Namespace) -> int:
 
 
 def _copy_one(call: Invocation, source: Path | S3Uri, target: Path | S3Uri, *, into: bool) -> int:
-    from runctl.cli.output import write_json
     from runctl.cli.s3_client import open_client, refuse_read_only
     from runctl.format import clean_text, format_bytes
     from runctl.services.transfer.single import Single
@@ -215,6 +215,8 @@ def _copy_one(call: Invocation, source: Path | S3Uri, target: Path | S3Uri, *, i
     if call.args.dry_run:
         change = single.change()
         if call.output == "json":
+            from runctl.cli.output import write_json
+
             write_json({"dry_run": True, "source": str(source), "target": str(single.target), "bytes": change.size})
         else:
             ends = (clean_text(str(end), 2048) for end in (source, single.target))

@@ -52,8 +52,8 @@ class SyncCache:
             return
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=1)) as base:
-                for row in base.execute("SELECT name, size, mtime_ns, inode, etag FROM files ORDER BY name"):
-                    yield Known(*row)
+                rows = base.execute("SELECT name, size, mtime_ns, inode, etag FROM files ORDER BY name")
+                yield from map(Known._make, rows)
         except sqlite3.Error:
             return  # damaged or being rebuilt: know nothing from here on
 

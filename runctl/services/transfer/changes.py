@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from runctl.services.transfer.listing import LocalFile
 from runctl.services.transfer.wire import RemoteFile
@@ -39,9 +39,8 @@ class How(StrEnum):
     ALWAYS = "not compared"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One name and what happens to it.
+class Change(NamedTuple):
+    """One name and what happens to it; a tuple, for a no-op sync makes one for each of a million files.
 
     Args:
         kind: what.
@@ -83,6 +82,10 @@ class NameFilter:
             if pattern.match(name):
                 return include
         return True
+
+    def __bool__(self) -> bool:
+        """Whether it leaves anything out."""
+        return bool(self._rules)
 
 
 def total(changes: Iterable[Change]) -> int:

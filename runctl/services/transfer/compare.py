@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,8 +45,9 @@ def check_order(page: Sequence[RemoteFile]) -> None:
     Raises:
         UnorderedError: its keys are not sorted.
     """
-    if any(one.key > other.key for one, other in pairwise(page)):
-        raise UnorderedError(page[0].key)
+    keys = [file.key for file in page]
+    if keys != sorted(keys):  # of what is sorted already, one look at each
+        raise UnorderedError(keys[0])
 
 
 class ServerOrder:
@@ -77,6 +76,8 @@ class ServerOrder:
 
 def sort_on_disk(files: Iterator[tuple[str, RemoteFile]]) -> Iterator[tuple[str, RemoteFile]]:
     """Sort a listing of any length in a temporary file, in bounded memory."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="runctl-") as directory:
         base = sqlite3.connect(Path(directory, "listing.sqlite3"), isolation_level=None)
         with contextlib.closing(base):
@@ -94,8 +95,8 @@ def side_by_side(
 ) -> Iterator[tuple[str, File | None, File | None, Known | None]]:
     """Each name once, with what either side and the memory have of it."""
     source, target, row = next(sources, None), next(targets, None), next(known, None)
-    while source is not None or target is not None:
-        name = min(pair[0] for pair in (source, target) if pair is not None)
+    while (first := source or target) is not None:
+        name = target[0] if source is not None and target is not None and target[0] < source[0] else first[0]
         while row is not None and row.name < name:
             row = next(known, None)
         here = source[1] if source is not None and source[0] == name else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -125,6 +124,8 @@ _TYPES: list[dict[str, str]] = []
 def content_type(name: str) -> str:
     """The MIME type by a name's last suffix, "" when unknown; Python's own table, no file of the system is read."""
     if not _TYPES:
+        import mimetypes
+
         _TYPES.append(dict(mimetypes.MimeTypes().types_map[1]))
     stem, dot, suffix = name.rpartition(".")
     return _TYPES[0].get(f".{suffix.lower()}", "") if dot and stem else ""

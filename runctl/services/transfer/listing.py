@@ -60,7 +60,8 @@ def list_remote(client: S3Client, bucket: str, prefix: str, *, lanes: int = 8) -
     first = operations.list_page(client, bucket, prefix)
     if not first.token or lanes < 2 or not _wide(first.files, prefix):
         yield first.files
-        yield from _rest(client, bucket, prefix, first.token)
+        if first.token:
+            yield from _one_by_one(client, bucket, prefix, first.token)
         return
     level = operations.list_page(client, bucket, prefix, delimiter="/")
     if not level.token and len(level.prefixes) == 1 and not level.files:
@@ -75,11 +76,12 @@ def _wide(files: list[RemoteFile], prefix: str) -> bool:
     return 0 < len(heads) <= len(files) / _WORTH_A_REQUEST
 
 
-def _rest(client: S3Client, bucket: str, prefix: str, token: str) -> Iterator[list[RemoteFile]]:
-    while token:
+def _one_by_one(client: S3Client, bucket: str, prefix: str, token: str = "") -> Iterator[list[RemoteFile]]:
+    while True:
         page = operations.list_page(client, bucket, prefix, token=token)
         yield page.files
-        token = page.token
+        if not (token := page.token):
+            return
 
 
 def _segments(client: S3Client, bucket: str, prefix: str, page: Page) -> Iterator[str | list[RemoteFile]]:
@@ -104,12 +106,12 @@ def _segments(client: S3Client, bucket: str, prefix: str, page: Page) -> Iterato
 
 
 class _Lane:
-    """One prefix being listed by a thread, a few pages ahead of who reads it."""
+    """Pages being fetched by a thread, a few ahead of who reads them."""
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str, stop: threading.Event) -> None:
+    def __init__(self, pages: Iterator[list[RemoteFile]], stop: threading.Event) -> None:
         self._pages: queue.Queue[list[RemoteFile] | BaseException | None] = queue.Queue(_PAGES_AHEAD)
         self._stop = stop
-        self._thread = threading.Thread(target=self._run, args=(client, bucket, prefix), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(pages,), daemon=True)
         self._thread.start()
 
     def _put(self, item: list[RemoteFile] | BaseException | None) -> bool:
@@ -119,15 +121,11 @@ class _Lane:
                 return True
         return False
 
-    def _run(self, client: S3Client, bucket: str, prefix: str) -> None:
+    def _run(self, pages: Iterator[list[RemoteFile]]) -> None:
         try:
-            token, more = "", True
-            while more:
-                page = operations.list_page(client, bucket, prefix, token=token)
-                if not self._put(page.files):
+            for page in pages:
+                if not self._put(page):
                     return
-                token = page.token
-                more = bool(token)
             self._put(None)
         except BaseException as error:  # noqa: BLE001 - handed to the reading thread, which raises it
             self._put(error)
@@ -144,22 +142,37 @@ def _side_by_side(
 ) -> Iterator[list[RemoteFile]]:
     """List up to `lanes` prefixes at once, and yield their pages in order."""
     stop = threading.Event()
-    ahead: list[_Lane | list[RemoteFile]] = []
+    waiting: list[_Lane | list[RemoteFile]] = []
     more = True
     try:
-        while more or ahead:
-            while more and len(ahead) < lanes:
+        while more or waiting:
+            while more and len(waiting) < lanes:
                 segment = next(segments, None)
                 if segment is None:
                     more = False
+                elif isinstance(segment, str):
+                    waiting.append(_Lane(_one_by_one(client, bucket, segment), stop))
                 else:
-                    ahead.append(_Lane(client, bucket, segment, stop) if isinstance(segment, str) else segment)
-            if ahead:
-                first = ahead.pop(0)
+                    waiting.append(segment)
+            if waiting:
+                first = waiting.pop(0)
                 if isinstance(first, list):
                     yield first
                 else:
                     yield from first.pages()
+    finally:
+        stop.set()
+
+
+def ahead(pages: Iterator[list[RemoteFile]]) -> Iterator[list[RemoteFile]]:
+    """The same pages, fetched by a thread: the next ones are on their way while somebody works on this one.
+
+    Raises:
+        CloudError: as the listing itself.
+    """
+    stop = threading.Event()
+    try:
+        yield from _Lane(pages, stop).pages()
     finally:
         stop.set()
 
@@ -213,19 +226,19 @@ def _walk(
         except OSError as error:
             yield Trouble(_shown(relative), _reason(entry, error))
             continue
-        if stat.S_ISDIR(info.st_mode):
-            identity = (info.st_dev, info.st_ino)
-            if identity in above:
-                yield Trouble(_shown(relative), "a symbolic link that leads back to a directory above it")
-            else:
-                yield from _walk(entry.path, relative, (*above, identity), follow, on_temporary)
-        elif stat.S_ISREG(info.st_mode):
+        if stat.S_ISREG(info.st_mode):
             try:
                 name = relative.decode()
             except UnicodeDecodeError:
                 yield Trouble(_shown(relative), "the name is not valid UTF-8, which every key is")
                 continue
             yield LocalFile(name, info.st_size, info.st_mtime_ns, info.st_ino)
+        elif stat.S_ISDIR(info.st_mode):
+            identity = (info.st_dev, info.st_ino)
+            if identity in above:
+                yield Trouble(_shown(relative), "a symbolic link that leads back to a directory above it")
+            else:
+                yield from _walk(entry.path, relative, (*above, identity), follow, on_temporary)
         elif not stat.S_ISLNK(info.st_mode):
             yield Trouble(_shown(relative), "not a regular file")
 
@@ -234,11 +247,11 @@ def _entries(path: bytes, follow: bool) -> Iterator[tuple[bytes, os.DirEntry[byt
     """Entries with the name they sort by: a directory's children start with its name and a slash."""
     with os.scandir(path) as entries:
         for entry in entries:
-            name = entry.name
-            with suppress(OSError):
-                if entry.is_dir(follow_symlinks=follow):
-                    name += b"/"
-            yield name, entry
+            try:
+                directory = entry.is_dir(follow_symlinks=follow)
+            except OSError:
+                directory = False
+            yield entry.name + b"/" if directory else entry.name, entry
 
 
 def _reason(entry: os.DirEntry[bytes], error: OSError) -> str:

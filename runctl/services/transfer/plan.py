@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 from runctl.services.transfer.changes import Change, Kind
 from runctl.services.transfer.progress import FileFailed, FileNoted
@@ -17,17 +17,23 @@ class NameList:
     """Names in the order given, kept in a temporary file once they are many."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPILL, mode="w+b")  # noqa: SIM115 - lives as long as this
+        self._file: IO[bytes] | None = None
         self.count = 0
         self.bytes = 0
 
     def add(self, name: str, size: int) -> None:
         """Add a name; `size` bytes belong to it."""
+        if self._file is None:
+            import tempfile
+
+            self._file = tempfile.SpooledTemporaryFile(max_size=_SPILL, mode="w+b")  # noqa: SIM115 - lives as long as this
         self._file.write(json.dumps([name, size]).encode() + b"\n")
         self.count += 1
         self.bytes += size
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
+        if self._file is None:
+            return
         self._file.seek(0)
         for line in self._file:
             name, size = json.loads(line)

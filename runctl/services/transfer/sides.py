@@ -10,7 +10,7 @@ from runctl.errors import InputError
 from runctl.services.transfer import compare
 from runctl.services.transfer.changes import Change, File, Kind, NameFilter
 from runctl.services.transfer.client import S3Client
-from runctl.services.transfer.listing import LocalFile, list_local, list_remote
+from runctl.services.transfer.listing import LocalFile, ahead, list_local, list_remote
 from runctl.services.transfer.paths import is_marker, refusal
 from runctl.services.transfer.uri import S3Uri
 from runctl.services.transfer.wire import RemoteFile
@@ -64,10 +64,7 @@ class Sides:
 
     def source(self, where: Location) -> Iterator[tuple[str, File]]:
         """What is to be moved."""
-        files = self._local(where, source=True) if isinstance(where, Path) else self._remote(where, source=True)
-        for name, file in files:
-            self.sources += 1
-            yield name, file
+        return self._local(where, source=True) if isinstance(where, Path) else self._remote(where, source=True)
 
     def target(self, where: Location) -> Iterator[tuple[str, File]]:
         """What is there."""
@@ -78,10 +75,12 @@ class Sides:
     def _local(self, root: Path, *, source: bool) -> Iterator[tuple[str, File]]:
         # Below a target links are never followed: what they lead to is not ours to overwrite or delete.
         on_temporary = None if source else self.strays.append
+        chosen = self._names
         for found in list_local(root, follow=self._follow and source, on_temporary=on_temporary):
-            if not self._names(found.name):
+            if chosen and not chosen(found.name):
                 continue
             if isinstance(found, LocalFile):
+                self.sources += source
                 yield found.name, found
             else:
                 self.troubled = self.troubled or f"{found.name}: {found.reason}"
@@ -93,16 +92,20 @@ class Sides:
         return compare.in_order(pairs) if self._presorted else compare.sort_on_disk(pairs)
 
     def _keys(self, where: S3Uri, *, source: bool) -> Iterator[tuple[str, RemoteFile]]:
-        prefix = where.directory
+        cut = len(where.directory)
+        chosen = self._names
         checked = source and self._into_directory
-        for page in list_remote(self._client, where.bucket, prefix):
+        for page in ahead(list_remote(self._client, where.bucket, where.directory)):
             if self._presorted:
                 compare.check_order(page)  # before anything of it is compared
             for file in page:
-                name = file.key[len(prefix) :]
-                if not self._names(name) or (is_marker(name, file.size) and (checked or not name)):
+                name = file.key[cut:]
+                if chosen and not chosen(name):
+                    continue
+                if not file.size and is_marker(name, file.size) and (checked or not name):
                     continue
                 if checked and (reason := refusal(name)):
                     self.refused.append(Change(Kind.REFUSED, name or file.key, file.size, file, reason=reason))
                     continue
+                self.sources += source
                 yield name, file

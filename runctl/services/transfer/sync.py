@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runctl.clock import Clock, SystemClock
 from runctl.errors import InputError
-from runctl.services.transfer import compare, deletion, leftovers
+from runctl.services.transfer import compare, leftovers
 from runctl.services.transfer.cache import Known, SyncCache
 from runctl.services.transfer.changes import Change, How, Kind, NameFilter
 from runctl.services.transfer.client import S3Client
@@ -22,9 +23,11 @@ from runctl.services.transfer.movers import Copies, Downloads, Uploads
 from runctl.services.transfer.paths import CaseGuard, temporary_name
 from runctl.services.transfer.plan import NameList, Outcome, Plan
 from runctl.services.transfer.progress import FileFailed, FileNoted, Observer, Progress, Tally
-from runctl.services.transfer.record import Record
 from runctl.services.transfer.sides import Location, Sides, check_ends
 from runctl.services.transfer.uri import S3Uri
+
+if TYPE_CHECKING:  # policy and journal of changes: only for who deletes
+    from runctl.services.transfer.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +235,15 @@ class Sync:
     def _submit(self, engine: Engine, *, presorted: bool) -> None:
         tally = self.tally
         for change in self._compare(presorted=presorted):
-            if change.kind is Kind.REFUSED:
+            if change.kind is Kind.SAME:
+                tally.compared(same=True)
+            elif change.kind is Kind.REFUSED:
                 tally.end(FileFailed(change.name, change.reason, "Refused", refused=True))
             elif change.kind is Kind.NOTE:
                 tally.end(FileNoted(change.name, change.reason))
             else:
-                tally.compared(same=not change.moves, size=change.size)
-                if change.moves and not engine.submit(change):
+                tally.compared(same=False, size=change.size)
+                if not engine.submit(change):
                     return
             self.control.check()
         tally.planned = True
@@ -263,6 +268,8 @@ class Sync:
             return ""
         if reason := self._undeletable() or (f"{self.tally.failed} files failed" if self.tally.failed else ""):
             return reason
+        from runctl.services.transfer import deletion
+
         names = (name for name, _ in self._extras.also_in(plan.deletions))
         if destination is not None:
             deletion.delete_files(destination, names, self.tally, self._cache, self.control)
@@ -286,14 +293,9 @@ class Sync:
         elif isinstance(self.target, S3Uri):
             bucket, prefix = self.target.bucket, self.target.directory
             keys = frozenset(prefix + name for name in failed)
-            leftovers.clear_records(self._context, lambda e: self._is_ours(e, bucket, prefix), keys)
-
-    def _is_ours(self, ends: Ends, bucket: str, prefix: str) -> bool:
-        """Whether a record is of this pair: into this prefix, from this source."""
-        source = self.source
-        head = leftovers.below(source) if isinstance(source, Path) else f"s3://{source.bucket}/{source.directory}"
-        there = ends.bucket == bucket and ends.key.startswith(prefix)
-        return ends.kind != "download" and there and ends.path.startswith(head)
+            source = self.source
+            head = leftovers.below(source) if isinstance(source, Path) else f"s3://{source.bucket}/{source.directory}"
+            leftovers.clear_records(self._context, lambda e: _is_upload(e, head, bucket, prefix), keys)
 
     def _outcome(self, undeleted: str, fatal: BaseException | None, *, cancelled: bool) -> Outcome:
         tally, progress = self.tally, self.tally.progress()
@@ -305,3 +307,9 @@ class Sync:
 
 def _is_download(ends: Ends, root: Path) -> bool:
     return ends.kind == "download" and ends.path.startswith(leftovers.below(root))
+
+
+def _is_upload(ends: Ends, head: str, bucket: str, prefix: str) -> bool:
+    """Whether a record is of one pair: from below `head` into this prefix."""
+    there = ends.bucket == bucket and ends.key.startswith(prefix)
+    return ends.kind != "download" and there and ends.path.startswith(head)

