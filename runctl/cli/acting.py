@@ -30,7 +30,6 @@ from runctl.services.plan import exit_code, summary_line
 if TYPE_CHECKING:  # botocore behind it is imported when a door is opened
     from runctl.services.actions import Actions
     from runctl.services.verbs.row import JobLookup
-    from runctl.services.writer import Uploads
 
 #: How a plan that was cut off is taken up again.
 RESUME = "runctl cleanup apply"
@@ -56,20 +55,26 @@ def overrides_of(call: Invocation) -> frozenset[Rule]:
     return parse_overrides(call.args.override)
 
 
-def open_door(call: Invocation, *, jobs: JobLookup | None = None, uploads: Uploads | None = None) -> Actions:
+def open_door(call: Invocation, *, jobs: JobLookup | None = None, everywhere: bool = False) -> Actions:
     """The door to acting, with the profile and regions of the command. Launches that were cut off are looked for first.
+
+    Args:
+        call: the command under way.
+        jobs: which job is on a machine, where somebody knows better than the bucket of records.
+        everywhere: nothing is looked for by region (buckets, and plans, which say where things are), so that none need
+            be known.
 
     Raises:
         ConfigurationError: no such profile, or no region.
         CloudError: AWS does not say who we are.
     """
     backend = connect(call.settings)
-    regions = regions_of(call, backend)
+    regions = () if everywhere else regions_of(call, backend)
     from runctl.cli.jobs_connect import job_lookup
     from runctl.services.aws.door import open_actions
 
     known = jobs or job_lookup(call)
-    door = open_actions(backend, call.settings, call.clock, regions, jobs=known, uploads=uploads)
+    door = open_actions(backend, call.settings, call.clock, regions, jobs=known)
     settle_open_launches(call, door.ground)
     return replace(door, ground=replace(door.ground, tell=lambda line: call.hint(f"  {call.style.clean(line, 200)}")))
 
@@ -140,7 +145,7 @@ def typed_word(items: Iterable[PlanItem]) -> str:
     if not grave:
         return ""
     if len(grave) == 1:
-        return grave[0].id
+        return grave[0].typed
     verbs = {i.verb.value for i in grave}
     return f"{verbs.pop() if len(verbs) == 1 else 'delete'} {len(grave)}"
 

@@ -108,7 +108,7 @@ def _apply(args: Namespace) -> int:
 
         plan = PlanStore(paths.plans_dir()).load(args.plan)
         more = overrides_of(call)
-        door = open_door(call)
+        door = open_door(call, everywhere=True)
         left = replace(plan, overrides=plan.overrides | more)
         if not left.open_items:
             call.hint(f"{plan.id} is done: nothing of it is left")

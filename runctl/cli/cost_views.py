@@ -141,11 +141,11 @@ def _abandoned(call: Invocation, seen: Fleet) -> tuple[Upload, ...]:
         return ()
     if not seen.snapshot.buckets:
         return ()
-    from runctl.cli.s3_client import client_for
     from runctl.services.transfer.abandoned import find_abandoned
+    from runctl.services.transfer.opening import open_client
 
     settings, region = call.settings, next(iter(seen.snapshot.regions), None)
-    client = client_for(settings, settings.profile, region=region, patient=False)
+    client = open_client(settings, settings.profile, region=region, patient=False)
     before = seen.context.now - timedelta(seconds=OLD_UPLOAD_S)
     price, timeout = PriceBook().s3_usd_per_month, call.args.timeout
     found = find_abandoned(client, seen.snapshot.buckets, price, before=before, timeout_s=timeout)

@@ -34,9 +34,10 @@ def run_dashboard(args: Namespace) -> int:
 def open_board(settings: Settings) -> Board:
     """What moves files, with a client of its own for each transfer; called when somebody looks at S3."""
     from runctl import paths
-    from runctl.cli.s3_client import client_for, record_for
+    from runctl.cli.s3_client import record_for
     from runctl.clock import SystemClock
     from runctl.services.transfer.board import Board
+    from runctl.services.transfer.opening import open_client
     from runctl.services.transfer.sync import Options
 
     options = Options(state=paths.state_dir() / "transfers", cache=paths.cache_dir() / "sync")
@@ -44,7 +45,7 @@ def open_board(settings: Settings) -> Board:
     def rules(profile: str | None) -> tuple[bool, Record]:
         return settings.is_read_only(profile), record_for(settings, profile, SystemClock())
 
-    return Board(partial(client_for, settings), options, rules)
+    return Board(partial(open_client, settings), options, rules)
 
 
 def _open_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> Actions:

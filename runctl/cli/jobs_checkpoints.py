@@ -27,10 +27,7 @@ def _configure(parser: Parser) -> None:
     what.add_argument("--prune", action="store_true", help="let old ones go; the best and the last stay")
     parser.add_argument("--to", metavar="DIR", help="where --pull puts it (default: its id, here)")
     parser.add_argument("--keep", type=arguments.limit, metavar="N", help="how many --prune keeps (default: the job's)")
-    group = parser.add_argument_group("safety")
-    group.add_argument("--dry-run", action="store_true", help="with --prune: show what would go")
-    group.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    arguments.add_format(parser.add_argument_group("output"), ("table", "json"))
+    arguments.add_acting(parser)
 
 
 def _run(args: Namespace) -> int:
@@ -51,7 +48,7 @@ def _checkpoints(call: Invocation) -> int:
         return _pull(call, job, choose(job, args.pull))
     if args.prune:
         keep = args.keep or int((found.spec.get("checkpoints") or {}).get("keep") or 3)
-        return _prune(call, job, keep, local=found.provider == "local")
+        return _prune_here(call, job, keep) if found.provider == "local" else _prune(call, job, keep)
     index = job.index()
     return _list(call, index.get("checkpoints") or [], usable(index)[-1:], index.get("best"))
 
@@ -135,7 +132,22 @@ def _pull(call: Invocation, job: JobRecord, checkpoint: Checkpoint) -> int:
     return 0
 
 
-def _prune(call: Invocation, job: JobRecord, keep: int, *, local: bool) -> int:
+def _prune(call: Invocation, job: JobRecord, keep: int) -> int:
+    """What lies in S3 goes like everything else in AWS: planned, shown, judged, written down, taken up again."""
+    from runctl.cli.acting import open_door
+    from runctl.cli.s3_prune import let_go
+    from runctl.services.jobs.pruning import checkpoints_of
+    from runctl.services.jobs.stores import BucketStore
+
+    store = job.store
+    assert isinstance(store, BucketStore)  # noqa: S101  # every place but this computer is one
+    door = open_door(call, everywhere=True)
+    parameters = {"job": job.job, "bucket": store.bucket, "keep": keep}
+    return let_go(call, door, checkpoints_of(door.ground, parameters), parameters)
+
+
+def _prune_here(call: Invocation, job: JobRecord, keep: int) -> int:
+    """Of a job of this computer: files in our own directory, which nobody else has a say in."""
     from runctl.cli.confirm import confirm
     from runctl.cli.output import write_json
     from runctl.format import format_bytes
@@ -151,9 +163,7 @@ def _prune(call: Invocation, job: JobRecord, keep: int, *, local: bool) -> int:
             file=sys.stderr if call.output == "json" or not call.args.dry_run else sys.stdout,
         )
     if not call.args.dry_run and going:
-        if call.settings.read_only and not local:
-            raise InputError("read-only: pruning changes S3", allowed="--dry-run")
-        confirm(call, f"{len(going)} checkpoints of {job.job} will be deleted", word=f"delete {len(going)}")
+        confirm(call, f"{len(going)} checkpoints of {job.job} will be deleted", word=f"prune {len(going)}")
         going = [k for k in plan if k.checkpoint["id"] in {c["id"] for c in prune(job, keep)}]
     outcome = "planned" if call.args.dry_run else "done"
     if call.output == "json":

@@ -27,27 +27,9 @@ def open_client(call: Invocation, *, patient: bool = False) -> S3Client:
     regions = call.args.region or ()
     if len(regions) > 1 or "all" in regions:
         raise InputError("--region takes one region here; S3 finds a bucket's own", example="--region us-east-1")
+    from runctl.services.transfer.opening import open_client as client_for
+
     return client_for(call.settings, call.settings.profile, region=regions[0] if regions else None, patient=patient)
-
-
-def client_for(settings: Settings, profile: str | None, *, region: str | None = None, patient: bool = True) -> S3Client:
-    """A client for a profile.
-
-    Raises:
-        ConfigurationError: an unknown profile, or an endpoint that is no URL.
-    """
-    from runctl.clock import SystemClock
-    from runctl.services.transfer.client import S3Client
-    from runctl.services.transfer.site import SessionCredentials, find_credentials, find_site
-
-    # Signatures and token buckets need the machine's own clock, whatever RUNCTL_NOW says for the display.
-    clock = SystemClock()
-    credentials = find_credentials(clock, profile=profile)
-    if isinstance(credentials, SessionCredentials):
-        credentials.prefetch()
-    site = find_site(profile=profile, region=region)
-    read_s = max(settings.aws.read_timeout_s, 300.0 if patient else 60.0)
-    return S3Client(site, credentials, clock=clock, connect_s=max(settings.aws.connect_timeout_s, 5.0), read_s=read_s)
 
 
 def record_for(settings: Settings, profile: str | None, clock: Clock) -> Record:

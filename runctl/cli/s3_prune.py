@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from runctl.cli import s3_options
+from runctl.cli import arguments, s3_options
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.errors import InputError
 
 if TYPE_CHECKING:
     from runctl.cli.invocation import Invocation
-    from runctl.services.transfer.prune import Pruned, PrunePlan
+    from runctl.models.s3 import StoredCheckpoint
+    from runctl.services.actions import Actions
     from runctl.services.transfer.uri import S3Uri
-
-_OVERRIDABLE = ("younger-than",)
 
 
 def _configure(parser: Parser) -> None:
     parser.add_argument("place", metavar="s3://BUCKET/.../checkpoints/", help="the prefix checkpoints lie in")
     parser.add_argument("--keep-last", type=s3_options.workers, required=True, metavar="N", help="keep the newest N")
     parser.add_argument("--keep-best", default="", metavar="METRIC", help="and the best by it (loss, accuracy:max)")
-    parser.add_argument("--override", action="append", default=[], choices=_OVERRIDABLE, help="override this rule")
-    parser.add_argument("--dry-run", action="store_true", help="show the plan; delete nothing")
-    s3_options.add_yes(parser)
-    s3_options.add_result(parser)
+    arguments.add_acting(parser)
 
 
 def _run(args: Namespace) -> int:
@@ -44,95 +40,53 @@ def _run(args: Namespace) -> int:
 
 
 def _prune(call: Invocation, where: S3Uri) -> int:
-    from runctl.cli.confirm import confirm
-    from runctl.cli.s3_client import open_client, record_for, refuse_read_only
+    from runctl.cli.acting import open_door
+    from runctl.services.verbs.buckets import checkpoints_below
+
+    door = open_door(call, everywhere=True)
+    parameters = {
+        "where": str(where), "keep_last": call.args.keep_last, "keep_best": call.args.keep_best, "named": True,
+    }  # fmt: skip
+    return let_go(call, door, checkpoints_below(door.ground, parameters), parameters)
+
+
+def let_go(call: Invocation, door: Actions, found: Iterable[StoredCheckpoint], parameters: dict[str, Any]) -> int:
+    """Say what stays and why, and put the rest through the door; returns the exit code.
+
+    Args:
+        call: the command under way.
+        door: what does it.
+        found: every checkpoint there is.
+        parameters: what says at each reading what has to stay; see `services.verbs.buckets`.
+
+    Raises:
+        InputError: nobody said yes.
+    """
+    from runctl.cli.acting import carry_out, overrides_of
     from runctl.format import format_bytes
-    from runctl.services.transfer.prune import apply_plan, make_plan, read_checkpoints
+    from runctl.models.plan import Verb as Deed
 
-    client = open_client(call)
-    checkpoints, other = read_checkpoints(client, where)
-    plan = make_plan(where, checkpoints, other, keep_last=call.args.keep_last, metric=call.args.keep_best)
-    going = [v for v in plan.verdicts if v.prunes]
-    if call.args.dry_run or not going:
-        _show(call, plan)
-        return 0
-    refuse_read_only(call, f"{where}")
-    if not call.args.yes:
-        for line in _lines(plan):
-            call.hint(line)
-        confirm(
-            call, f"{len(going)} checkpoints ({format_bytes(plan.freed)}) will be deleted below {where}",
-            word=f"delete {len(going)}",
-        )  # fmt: skip
-    overrides = frozenset(call.args.override)
-    record = record_for(call.settings, call.settings.profile, client.clock)
-    answers = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=overrides))
-    return _tell(call, answers)
-
-
-def _lines(plan: PrunePlan) -> list[str]:
-    from runctl.format import clean_text, format_bytes
-
-    lines = [
-        f"{'delete' if v.prunes else 'keep':<7}{format_bytes(v.checkpoint.bytes):>10}  "
-        f"{clean_text(v.checkpoint.name, 1024)}  ({clean_text(v.rule + ': ' if v.rule else '')}{clean_text(v.reason)})"
-        for v in plan.verdicts
-    ]
-    going = sum(v.prunes for v in plan.verdicts)
-    return [*lines, f"{going} of {len(plan.verdicts)} would go, {format_bytes(plan.freed)}"]
-
-
-def _show(call: Invocation, plan: PrunePlan) -> None:
-    from runctl.cli.output import write_json, write_lines
-
-    if call.output == "json":
-        write_json([_verdict(v) for v in plan.verdicts])
+    overrides = overrides_of(call)
+    every = list(found)
+    going = [c for c in every if not c.stays]
+    for one in every:
+        if one.stays:
+            call.hint(f"stays  {format_bytes(one.bytes):>10}  {call.style.clean(f'{one.name}  ({one.stays})', 600)}")
+    if not every:
+        call.hint("there is no checkpoint")
+    elif not going:
+        call.hint("nothing is old enough to go")
     else:
-        write_lines(_lines(plan))
+        freed = format_bytes(sum(c.bytes for c in going))
+        call.hint(f"{len(going)} of {len(every)} may go, {freed}")
+    if not going:
+        if call.output == "json":
+            from runctl.cli.output import write_json
 
-
-def _verdict(verdict: Any) -> dict[str, object]:
-    checkpoint = verdict.checkpoint
-    return {
-        "id": checkpoint.name,
-        "action": "prune" if verdict.prunes else "keep",
-        "outcome": "planned",
-        "rule": verdict.rule or None,
-        "reason": verdict.reason,
-        "bytes": checkpoint.bytes,
-        "objects": checkpoint.objects,
-        "step": checkpoint.step,
-        "metrics": dict(checkpoint.metrics),
-    }
-
-
-def _tell(call: Invocation, answers: list[Pruned]) -> int:
-    from runctl.cli.output import write_json
-    from runctl.format import clean_text, format_bytes
-
-    done = [a for a in answers if a.outcome == "done"]
-    if call.output == "json":
-        write_json(
-            [
-                {
-                    "id": a.name,
-                    "action": "prune",
-                    "outcome": a.outcome,
-                    "rule": a.rule or None,
-                    "reason": a.reason or None,
-                }
-                for a in answers
-            ]
-        )
-    else:
-        print(f"pruned {len(done)} of {len(answers)} ({format_bytes(sum(a.bytes for a in done))} freed)")
-    for answer in answers:
-        if answer.outcome != "done":
-            rule = f" [{answer.rule}]" if answer.rule else ""
-            print(f"{answer.outcome}: {clean_text(answer.name)}: {clean_text(answer.reason)}{rule}", file=sys.stderr)
-    if len(done) == len(answers):
+            write_json([])
         return 0
-    return 4 if done else 1 if any(a.outcome == "refused" for a in answers) else 2
+    reasons = {c.id: "not among those to keep" for c in going}
+    return carry_out(call, door, door.draft_on(Deed.PRUNE, going, parameters, overrides, reasons=reasons))
 
 
 PRUNE = Verb(

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runctl.cli import arguments, s3_options
+from runctl.cli import arguments
 from runctl.cli.arguments import Parser
 from runctl.cli.dispatch import Verb
 from runctl.errors import InputError, RunctlError
@@ -26,12 +26,7 @@ def _configure(parser: Parser) -> None:
     parser.add_argument("place", metavar="s3://BUCKET/PREFIX", help="where to look")
     parser.add_argument("--id", action="append", default=[], metavar="ID", help="only this upload; may be repeated")
     parser.add_argument("--older-than", type=arguments.duration, metavar="7d", help="only those begun before that")
-    parser.add_argument(
-        "--override", action="append", default=[], choices=("younger-than",), help="abort those begun just now too"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="show which; do nothing")
-    s3_options.add_yes(parser)
-    s3_options.add_result(parser)
+    arguments.add_acting(parser)
 
 
 def _run(args: Namespace) -> int:
@@ -55,16 +50,18 @@ def _uploads(call: Invocation, where: S3Uri) -> int:
     found = [
         u
         for u in find(client, where, Journal(paths.state_dir() / "transfers"))
-        if (not args.id or u.upload_id in args.id) and (oldest is None or u.initiated < oldest)
+        if (not args.id or {u.upload_id, u.id} & set(args.id)) and (oldest is None or u.initiated < oldest)
     ]
     if args.id and len(found) < len(set(args.id)):
-        known = {u.upload_id for u in found}
+        known = {name for u in found for name in (u.upload_id, u.id)}
         raise InputError(f"no unfinished upload {', '.join(i for i in args.id if i not in known)} below {where}")
+    if args.action == "abort" and found:
+        return _abort(call, found)
     if args.action == "list" or args.dry_run or not found:
         _show(call, found)
         return 0
     refuse_read_only(call, f"{where}")
-    return _abort(call, client, found) if args.action == "abort" else _resume(call, client, found)
+    return _resume(call, client, found)
 
 
 def _show(call: Invocation, found: list[UnfinishedUpload]) -> None:
@@ -76,8 +73,9 @@ def _show(call: Invocation, found: list[UnfinishedUpload]) -> None:
         write_json(
             [
                 {
-                    "id": u.upload_id, "bucket": u.bucket, "key": u.key, "initiated_at": stamp(u.initiated),
-                    "parts": u.parts, "bytes": u.bytes, "path": u.path or None, "total_bytes": u.total,
+                    "id": u.id, "upload_id": u.upload_id, "bucket": u.bucket, "key": u.key,
+                    "initiated_at": stamp(u.initiated), "parts": u.parts, "bytes": u.bytes,
+                    "path": u.path or None, "total_bytes": u.total,
                 }
                 for u in found
             ]
@@ -93,29 +91,16 @@ def _show(call: Invocation, found: list[UnfinishedUpload]) -> None:
         call.hint("no unfinished uploads")
 
 
-def _abort(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) -> int:
-    from runctl import paths
-    from runctl.cli.confirm import confirm
-    from runctl.cli.s3_client import record_for
-    from runctl.models.plan import Verb
-    from runctl.services.transfer.journal import Journal
-    from runctl.services.transfer.unfinished import abort
+def _abort(call: Invocation, found: list[UnfinishedUpload]) -> int:
+    from datetime import UTC, datetime
 
-    if not call.args.yes:
-        _show(call, found)
-    confirm(call, f"{len(found)} unfinished uploads and their parts will be deleted", word=f"abort {len(found)}")
-    answers: list[tuple[UnfinishedUpload, str]] = []
-    overrides = frozenset(call.args.override)
-    record = record_for(call.settings, call.settings.profile, client.clock)
-    for upload in found:
-        try:
-            rule, reason = record.refusal(Verb.ABORT, client.clock.now(), newest=upload.initiated, overrides=overrides)
-            if not rule:
-                abort(client, upload, Journal(paths.state_dir() / "transfers"), record)
-            answers.append((upload, f"{reason} [{rule}]" if rule else ""))
-        except RunctlError as error:
-            answers.append((upload, str(error)))
-    return _tell(call, answers, "abort")
+    from runctl.cli.acting import carry_out, open_door, overrides_of
+    from runctl.models.plan import Verb as Deed
+    from runctl.models.s3 import Upload
+
+    overrides, door = overrides_of(call), open_door(call, everywhere=True)
+    uploads = [Upload(u.bucket, u.key, u.upload_id, u.region, datetime.fromtimestamp(u.initiated, UTC)) for u in found]
+    return carry_out(call, door, door.draft_on(Deed.ABORT, uploads, {"named": True}, overrides))
 
 
 def _resume(call: Invocation, client: S3Client, found: list[UnfinishedUpload]) -> int:

@@ -64,13 +64,13 @@ def _size(call: Invocation, where: Any) -> int | None:
     Raises:
         InputError: nothing is there.
     """
-    from runctl.cli.s3_client import client_for
     from runctl.errors import CloudError, InputError
+    from runctl.services.transfer.opening import open_client
     from runctl.services.transfer.uri import S3Uri
     from runctl.services.transfer.usage import measure
 
     regions = call.args.region or ()
-    client = client_for(call.settings, call.settings.profile, region=next((r for r in regions if r != "all"), None))
+    client = open_client(call.settings, call.settings.profile, region=next((r for r in regions if r != "all"), None))
     try:
         total = measure(client, S3Uri(where.bucket, where.directory)).total
     except CloudError as error:

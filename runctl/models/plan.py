@@ -17,6 +17,7 @@ class Kind(StrEnum):
     SNAPSHOT = "snapshot"
     ADDRESS = "address"
     UPLOAD = "upload"
+    CHECKPOINT = "checkpoint"
     ACCOUNT = "account"
 
 
@@ -44,11 +45,14 @@ class Verb(StrEnum):
     PREWARM = "prewarm"
     RELEASE = "release"
     ABORT = "abort"
+    PRUNE = "prune"
     SET_UP = "set-up"
 
 
 #: Verbs that nothing brings back: they are typed, never only confirmed.
-IRREVERSIBLE = frozenset({Verb.TERMINATE, Verb.DELETE, Verb.RELEASE, Verb.ABORT})
+IRREVERSIBLE = frozenset({Verb.TERMINATE, Verb.DELETE, Verb.RELEASE, Verb.ABORT, Verb.PRUNE})
+#: What S3 calls these is too long to be typed: one of them is typed as many are, `abort 1`.
+_TYPED_BY_COUNT = frozenset({Kind.UPLOAD, Kind.CHECKPOINT})
 
 
 class Rule(StrEnum):
@@ -143,6 +147,11 @@ class PlanItem:
     def key(self) -> str:
         """Names the item within its plan."""
         return f"{self.verb} {self.region} {self.id}"
+
+    @property
+    def typed(self) -> str:
+        """What is typed to confirm it alone, where it cannot be undone."""
+        return f"{self.verb} 1" if self.kind in _TYPED_BY_COUNT else self.id
 
 
 @dataclass(frozen=True, slots=True)

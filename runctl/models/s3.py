@@ -8,6 +8,8 @@ from datetime import datetime
 
 from runctl.models.tags import Ownership, parse_ownership
 
+_UPLOAD_ID = "?uploadId="
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -60,7 +62,7 @@ class Upload:
     @property
     def id(self) -> str:
         """One text that names it: bucket, key and upload id."""
-        return f"s3://{self.bucket}/{self.key}?uploadId={self.upload_id}"
+        return upload_name(self.bucket, self.key, self.upload_id)
 
     @property
     def name(self) -> str:
@@ -70,4 +72,57 @@ class Upload:
     @property
     def ownership(self) -> Ownership:
         """What the bucket's tags say."""
+        return parse_ownership(self.tags or {})
+
+
+def upload_name(bucket: str, key: str, upload_id: str) -> str:
+    """What an unfinished upload is called."""
+    return f"s3://{bucket}/{key}{_UPLOAD_ID}{upload_id}"
+
+
+def parse_upload_id(text: str) -> tuple[str, str, str] | None:
+    """(bucket, key, S3's upload id) of an `Upload.id`, None for anything else."""
+    place, sign, upload_id = text.rpartition(_UPLOAD_ID)
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    return (bucket, key, upload_id) if sign and place.startswith("s3://") and bucket and key and upload_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """One checkpoint in a bucket, with all its objects: what may be pruned, or must stay.
+
+    Args:
+        bucket: where.
+        base: the key of its file, or of its "directory" without the slash at its end.
+        region: the bucket's region.
+        name: what people call it.
+        keys: every object of it.
+        bytes: of all of them.
+        newest_at: when the last of them was written.
+        seal: digest of names, sizes and times of all of them: whether anybody wrote to it since.
+        stays: why it has to stay, as rule and reason ("best: loss 0.2 is the lowest"); "" when it may go.
+        tags: what says whose it is: the bucket's tags, or the job's record; None when they could not be read.
+        usd_per_month: what it bills, None when unpriced.
+    """
+
+    bucket: str
+    base: str
+    region: str
+    name: str
+    keys: tuple[str, ...] = ()
+    bytes: int = 0
+    newest_at: datetime | None = None
+    seal: str = ""
+    stays: str = ""
+    tags: Mapping[str, str] | None = None
+    usd_per_month: float | None = None
+
+    @property
+    def id(self) -> str:
+        """One text that names it: bucket and key."""
+        return f"s3://{self.bucket}/{self.base}"
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the tags say."""
         return parse_ownership(self.tags or {})

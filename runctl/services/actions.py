@@ -208,11 +208,13 @@ class Actions:
             return ItemResult(item, Outcome.REFUSED, Rule.TAGS_UNREADABLE, f"it cannot be read: {error}", exit_class=1)
         except CloudError as error:
             return _failed(item, error)
+        earlier = cut_off.get(item.id)
         if live is None:
-            return _gone(item, row)
-        if (early := self._not_to_be_done(item, plan, row, live, cut_off.get(item.id))) is not None:
+            return self._gone(item, row, earlier)
+        if (early := self._not_to_be_done(item, plan, row, live, earlier)) is not None:
             return early
-        granted = grant(self._case(row, live, item.facts or None), item.region, plan.overrides)
+        planned = row.left(self.ground, plan, item, live)
+        granted = grant(self._case(row, live, planned or None), item.region, plan.overrides)
         more = standing(row.refuse(self.ground, live, item.parameters), plan.overrides)
         if not isinstance(granted, Permit) or more:
             return _refused(item, (*(() if isinstance(granted, Permit) else granted), *more))
@@ -238,6 +240,12 @@ class Actions:
             return ItemResult(item, Outcome.DONE, reason="done before runctl ended", inverse=earlier.inverse)
         said = f"it may have been done already: no answer came; look, then {item.verb} it anew"
         return ItemResult(item, Outcome.FAILED, reason=said, exit_class=2)
+
+    def _gone(self, item: PlanItem, row: Row, earlier: Entry | None) -> ItemResult:
+        if row.gone_is_done:
+            self._close(earlier, "done", "found afterwards: it is gone")
+            return ItemResult(item, Outcome.DONE, reason="it is gone already")
+        return ItemResult(item, Outcome.REFUSED, Rule.CHANGED, "it is no longer there", exit_class=1)
 
     def _close(self, entry: Entry | None, outcome: str, message: str) -> None:
         if entry is not None and entry.outcome == OPEN:
@@ -297,12 +305,6 @@ def _refused(item: PlanItem, refusals: tuple[Refusal, ...]) -> ItemResult:
     refusals = tuple(sorted(refusals, key=lambda r: r.overridable))
     reasons = "; ".join(r.reason for r in refusals)
     return ItemResult(item, Outcome.REFUSED, refusals[0].rule, reasons, exit_class=1)
-
-
-def _gone(item: PlanItem, row: Row) -> ItemResult:
-    if row.gone_is_done:
-        return ItemResult(item, Outcome.DONE, reason="it is gone already")
-    return ItemResult(item, Outcome.REFUSED, Rule.CHANGED, "it is no longer there", exit_class=1)
 
 
 def _failed(item: PlanItem, error: CloudError) -> ItemResult:

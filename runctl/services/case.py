@@ -8,11 +8,11 @@ from datetime import datetime
 
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Verb
-from runctl.models.s3 import Upload
+from runctl.models.s3 import StoredCheckpoint, Upload
 from runctl.models.tags import Ownership
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
-Resource = Instance | Volume | VolumeSnapshot | Address | Upload
+Resource = Instance | Volume | VolumeSnapshot | Address | Upload | StoredCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Around:
         machine: the machine that a volume is attached to or shall be.
         images: machine images that stand on the snapshot.
         children: volumes that were made from the snapshot.
+        named: a person named the place in S3 (`s3 prune s3://...`), so that a bucket that nobody has tagged is no
+            reason to refuse; what the tags do say counts all the same.
     """
 
     tags_readable: bool = True
@@ -70,6 +72,7 @@ class Around:
     machine: Instance | None = None
     images: tuple[str, ...] | None = ()
     children: tuple[str, ...] | None = ()
+    named: bool = False
 
 
 NOTHING_AROUND = Around()
@@ -101,6 +104,8 @@ def born_at(resource: Resource) -> datetime | None:
     match resource:
         case Instance(launched_at=at) | Volume(created_at=at) | VolumeSnapshot(created_at=at) | Upload(started_at=at):
             return at
+        case StoredCheckpoint(newest_at=at):
+            return at
         case _:
             return None
 
@@ -130,6 +135,11 @@ def facts_of(resource: Resource) -> dict[str, str]:
             facts |= {"attached to": " ".join(sorted(a.instance_id for a in resource.attachments))}
         case Address():
             facts |= {"used by": resource.instance_id or resource.network_interface_id or ""}
+        case Upload():
+            facts |= {"bytes": "?" if resource.bytes is None else str(resource.bytes)}
+        case StoredCheckpoint():
+            facts |= {"objects": str(len(resource.keys)), "bytes": str(resource.bytes), "stays": resource.stays}
+            facts |= {"written": resource.newest_at.isoformat() if resource.newest_at else "", "files": resource.seal}
         case _:
             pass
     return facts

@@ -14,7 +14,7 @@ from typing import Any
 from runctl.errors import RunctlError
 from runctl.models.instance import Instance
 from runctl.models.plan import Kind, Refusal, Rule, Verb
-from runctl.models.s3 import Upload
+from runctl.models.s3 import StoredCheckpoint, Upload
 from runctl.models.volume import Address, Volume
 from runctl.services.case import Case, Resource
 from runctl.services.policy import ALLOWED_WHEN_PROTECTED, judge, standing
@@ -42,6 +42,7 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
     Verb.PREWARM: frozenset({"ec2:AttachVolume", "ec2:DetachVolume", "ssm:SendCommand", "ssm:CancelCommand"}),
     Verb.RELEASE: frozenset({"ec2:ReleaseAddress"}),
     Verb.ABORT: frozenset({"s3:AbortMultipartUpload"}),
+    Verb.PRUNE: frozenset({"s3:DeleteObjects"}),
     Verb.SET_UP: frozenset(
         {
             "s3:CreateBucket",
@@ -57,7 +58,7 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
 #: Parameters that say to what a change is done.
 _TARGETS = (
     "InstanceId", "InstanceIds", "VolumeId", "SnapshotId", "AllocationId", "Resources",
-    "SpotInstanceRequestIds", "Targets", "UploadId",
+    "SpotInstanceRequestIds", "Targets", "UploadId", "Keys",
 )  # fmt: skip
 _SEAL = object()
 
@@ -115,7 +116,9 @@ def grant(case: Case, region: str, overrides: frozenset[Rule] = frozenset()) -> 
 
 def _judged(case: Case) -> Iterator[str]:
     resource, machine = case.resource, case.around.machine
-    if resource is not None:
+    if isinstance(resource, StoredCheckpoint):
+        yield from resource.keys
+    elif resource is not None:
         yield resource.upload_id if isinstance(resource, Upload) else resource.id
     if isinstance(resource, Instance) and resource.spot_request_id:
         yield resource.spot_request_id
@@ -152,5 +155,7 @@ def kind_of(resource: Resource) -> Kind:
             return Kind.ADDRESS
         case Upload():
             return Kind.UPLOAD
+        case StoredCheckpoint():
+            return Kind.CHECKPOINT
         case _:
             return Kind.SNAPSHOT

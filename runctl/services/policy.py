@@ -12,7 +12,7 @@ from runctl.errors import InputError
 from runctl.format import format_duration
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import OVERRIDABLE, Refusal, Rule, Verb
-from runctl.models.s3 import Upload
+from runctl.models.s3 import StoredCheckpoint, Upload
 from runctl.models.tags import Ownership
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.case import Around, Case, JobFacts, born_at, facts_of
@@ -24,8 +24,11 @@ UNSAVED_AFTER_S = 600.0
 
 #: Verbs that take something away, for good or for now.
 DESTRUCTIVE = frozenset(
-    {Verb.STOP, Verb.REBOOT, Verb.TERMINATE, Verb.DETACH, Verb.MODIFY, Verb.DELETE, Verb.RELEASE, Verb.ABORT}
-)
+    {
+        Verb.STOP, Verb.REBOOT, Verb.TERMINATE, Verb.DETACH, Verb.MODIFY, Verb.DELETE, Verb.RELEASE, Verb.ABORT,
+        Verb.PRUNE,
+    }
+)  # fmt: skip
 #: What a protected profile still allows: to add, never to take away. An allowlist, so that a new verb starts refused.
 ALLOWED_WHEN_PROTECTED = frozenset(
     {
@@ -40,7 +43,7 @@ ALLOWED_ON_PROTECTED = frozenset(
 )
 _MAKES = frozenset({Verb.LAUNCH, Verb.CREATE})
 _ENDS_WORK = frozenset({Verb.STOP, Verb.REBOOT, Verb.TERMINATE})
-_NEEDS_AGE = frozenset({Verb.STOP, Verb.TERMINATE, Verb.DELETE, Verb.ABORT})
+_NEEDS_AGE = frozenset({Verb.STOP, Verb.TERMINATE, Verb.DELETE, Verb.ABORT, Verb.PRUNE})
 #: States of a machine that is no more.
 GONE = (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED)
 
@@ -107,7 +110,8 @@ def _ownership(case: Case) -> Iterable[Refusal]:
     resource = case.resource
     if resource is None or case.verb in _MAKES | {Verb.SHELL}:
         return
-    unreadable = not case.around.tags_readable or (isinstance(resource, Upload) and resource.tags is None)
+    in_s3 = isinstance(resource, Upload | StoredCheckpoint)
+    unreadable = not case.around.tags_readable or (in_s3 and resource.tags is None)
     if unreadable:
         yield Refusal(Rule.TAGS_UNREADABLE, "its tags cannot be read, so nobody knows whose it is")
         return
@@ -118,7 +122,7 @@ def _ownership(case: Case) -> Iterable[Refusal]:
 
 
 def _whose(ownership: Ownership, case: Case, subject: str) -> Iterable[Refusal]:
-    if not ownership.managed and case.verb is not Verb.ADOPT:
+    if not ownership.managed and case.verb is not Verb.ADOPT and not case.around.named:
         yield Refusal(Rule.NOT_OURS, f"{subject}not ours: no runctl:managed tag (adopt it first)")
     if ownership.managed_owner not in (None, case.actor.owner):
         yield Refusal(Rule.OTHER_OWNER, f"{subject}it is {ownership.managed_owner}'s, and we are {case.actor.owner}")
@@ -130,6 +134,8 @@ def _protected(case: Case) -> Iterable[Refusal]:
         return
     if resource.ownership.protected:
         yield Refusal(Rule.PROTECTED, "it is tagged runctl:protected, important or persistent")
+    if isinstance(resource, StoredCheckpoint) and resource.stays and (case.planned or {}).get("stays") != "":
+        yield Refusal(Rule.PROTECTED, f"it has to stay: {resource.stays}")
     machine = case.around.machine
     if case.verb is Verb.DETACH and machine is not None and machine.ownership.protected:
         yield Refusal(Rule.PROTECTED, f"the machine {machine.id} is tagged runctl:protected, important or persistent")

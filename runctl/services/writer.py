@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from runctl.models.identity import Identity
 from runctl.models.instance import Instance
 from runctl.models.plan import Kind
-from runctl.models.s3 import Upload
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.permit import Permit, Request
 
@@ -68,18 +67,6 @@ class Writer(Protocol):
         Raises:
             ForbiddenError: the permit does not cover it, or the profile forbids it.
         """
-        ...
-
-
-class Uploads(Protocol):
-    """What acting needs of S3; the transfer engine implements it."""
-
-    def find(self, upload_id: str, bucket: str, key: str) -> Upload | None:
-        """One unfinished multipart upload as S3 lists it now, with its bucket's tags; None when it is gone."""
-        ...
-
-    def abort(self, upload: Upload, permit: Permit) -> None:
-        """Give it up; its parts are deleted."""
         ...
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,3 +51,19 @@ def runctl(*argv: str, env: Mapping[str, str | None] | None = None, timeout: flo
         check=False,
     )
     return Ended(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode()).plain()
+
+
+def killed(*argv: str, when: Callable[[], bool]) -> bool:
+    """Start the binary and kill it (-9) as soon as `when` holds; whether it was still alive then."""
+    process = subprocess.Popen(
+        [str(BINARY), *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=os.environ["HOME"],
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not when() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    alive = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return alive

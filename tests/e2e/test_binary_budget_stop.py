@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from runctl.cli.s3_client import client_for
 from runctl.clock import SystemClock
 from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
@@ -16,6 +15,7 @@ from runctl.models.tags import PROJECT
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.stores import BucketStore
 from runctl.services.transfer.client import Request
+from runctl.services.transfer.opening import open_client
 from tests.e2e.binary import Ended, runctl
 from tests.screens.job_records import IDS, Writer, spec_of, state
 from tests.services.doors import OURS, fleet_of, machine
@@ -83,7 +83,7 @@ def test_a_budget_that_cannot_be_judged_alarms_and_stops_nothing(cloud: DemoClou
 def test_a_job_is_told_to_stop_and_its_machine_is_left_to_it(cloud: DemoCloud, tmp_path: Path, owner: str) -> None:
     job = IDS["running"]
     (works,) = fleet_of(cloud, machine("works", OURS | {"runctl:job": job, "runctl:attempt": "1"}))
-    client = client_for(DEFAULTS, None, region="us-east-1")
+    client = open_client(DEFAULTS, None, region="us-east-1")
     client.call(Request("CreateBucket", "PUT", "records-of-budgets"))
     now = SystemClock().now().timestamp()
     record = JobRecord(BucketStore(client, "records-of-budgets", tmp_path / "state"), job, SystemClock(), owner, "test")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from runctl.clock import SystemClock
 from runctl.demo.cloud import DemoCloud
 from runctl.models.plan import Outcome
 from runctl.services.journal import Journal
-from tests.e2e.binary import BINARY
+from tests.e2e.binary import BINARY, killed
 from tests.services.doors import EAST, fleet_of, machine, open_door
 
 pytestmark = pytest.mark.e2e
@@ -36,22 +35,6 @@ def journal_lines() -> int:
 
 def plan_files() -> int:
     return len(list(paths.plans_dir().glob("plan-*.json")))
-
-
-def killed(verb: str, *ids: str, when: Callable[[], bool]) -> bool:
-    """Start the binary and kill it as soon as `when` holds; whether it was still alive then."""
-    process = subprocess.Popen(
-        [str(BINARY), "instances", verb, *ids, "--yes"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=os.environ["HOME"],
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not when() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    alive = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return alive
 
 
 def settle(cloud: DemoCloud, operation: str) -> None:
@@ -100,7 +83,7 @@ STEPS: dict[str, Callable[[], bool]] = {
 @pytest.mark.parametrize(("verb", "step"), [*(("stop", s) for s in STEPS), *(("reboot", s) for s in list(STEPS)[1:3])])
 def test_killed_at_each_step(cloud: DemoCloud, ids: list[str], verb: str, step: str) -> None:
     cloud.faults.add("latency", service="ec2", operation=OPERATION[verb], seconds=0.4)
-    assert killed(verb, *ids, when=STEPS[step])
+    assert killed("instances", verb, *ids, "--yes", when=STEPS[step])
     check_and_resume(cloud, verb, ids)
 
 
@@ -111,7 +94,7 @@ def test_killed_at_a_random_moment(cloud: DemoCloud, ids: list[str], number: int
     verb = draw.choice(["stop", "reboot"])
     cloud.faults.add("latency", service="ec2", operation=".*", seconds=draw.uniform(0.0, 0.2))
     moment = time.monotonic() + draw.uniform(0.2, 3.0)
-    killed(verb, *ids, when=lambda: time.monotonic() > moment)
+    killed("instances", verb, *ids, "--yes", when=lambda: time.monotonic() > moment)
     check_and_resume(cloud, verb, ids)
 
 

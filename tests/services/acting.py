@@ -7,7 +7,7 @@ from typing import Any
 
 from runctl.models.cost import Confidence, Price
 from runctl.models.instance import BlockDevice, Hardware, Instance, InstanceState, Market
-from runctl.models.s3 import Upload
+from runctl.models.s3 import StoredCheckpoint, Upload
 from runctl.models.tags import MANAGED, OWNER, parse_ownership
 from runctl.models.volume import Address, Attachment, Volume, VolumeSnapshot
 
@@ -73,3 +73,12 @@ def address(number: int = 1, tags: dict[str, str] | None = None, **more: Any) ->
 def upload(number: int = 1, tags: dict[str, str] | None = None, **more: Any) -> Upload:
     facts: dict[str, Any] = {"started_at": NOW - timedelta(days=9), "tags": OURS if tags is None else tags}
     return Upload("ckpt-lab", f"run/{number}.pt", f"upload{number}", EAST, **facts | more)
+
+
+def checkpoint(number: int = 1, tags: dict[str, str] | None = None, **more: Any) -> StoredCheckpoint:
+    key = f"run/ck/step-{number}"
+    facts: dict[str, Any] = {
+        "keys": (f"{key}/model.pt",), "bytes": 10, "newest_at": NOW - timedelta(days=3), "seal": "0a",
+        "tags": OURS if tags is None else tags,
+    }  # fmt: skip
+    return StoredCheckpoint("ckpt-lab", key, EAST, f"step-{number}", **facts | more)

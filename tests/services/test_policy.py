@@ -15,7 +15,7 @@ from runctl.models.instance import BlockDevice, InstanceState
 from runctl.models.plan import OVERRIDABLE, Rule, Verb
 from runctl.services.case import Actor, Around, Case, JobFacts, Resource, facts_of, settled
 from runctl.services.policy import ALLOWED_WHEN_PROTECTED, DESTRUCTIVE, brake, judge, parse_overrides, standing
-from tests.services.acting import NOW, OURS, THEIRS, address, disk, machine, snapshot, upload
+from tests.services.acting import NOW, OURS, THEIRS, address, checkpoint, disk, machine, snapshot, upload
 
 ZOE = Actor("zoe")
 
@@ -65,6 +65,25 @@ def test_unreadable_tags_are_a_refusal_of_their_own() -> None:
     assert rules(Verb.ADOPT, machine(), Around(tags_readable=False)) == {Rule.TAGS_UNREADABLE}
     assert Rule.TAGS_UNREADABLE in rules(Verb.TERMINATE, machine(), Around(tags_readable=False))
     assert Rule.TAGS_UNREADABLE in rules(Verb.ABORT, replace(upload(), tags=None))
+
+
+def test_a_place_that_a_person_names_need_not_be_tagged_and_what_its_tags_say_counts() -> None:
+    named = Around(named=True)
+    for one in (upload, checkpoint):
+        verb = Verb.ABORT if one is upload else Verb.PRUNE
+        assert rules(verb, one(tags={})) == {Rule.NOT_OURS}
+        assert rules(verb, one(tags={}), named) == set()
+        assert rules(verb, one(tags=THEIRS), named) == {Rule.OTHER_OWNER}
+        assert rules(verb, one(tags={"runctl:important": "1"}), named) == {Rule.PROTECTED}
+        assert rules(verb, replace(one(), tags=None), named) == {Rule.TAGS_UNREADABLE}
+
+
+def test_a_checkpoint_that_has_to_stay_stays_whether_it_was_planned_or_not() -> None:
+    best = checkpoint(stays="best: loss 0.2 is the lowest")
+    assert rules(Verb.PRUNE, best) == {Rule.PROTECTED}
+    assert rules(Verb.PRUNE, best, planned=facts_of(best)) == {Rule.PROTECTED}
+    assert rules(Verb.PRUNE, best, planned=facts_of(checkpoint())) == {Rule.CHANGED}
+    assert rules(Verb.PRUNE, checkpoint(newest_at=NOW)) == {Rule.YOUNGER_THAN}
 
 
 @pytest.mark.parametrize("tag", ["runctl:protected", "runctl:important", "runctl:persistent"])

@@ -57,13 +57,13 @@ def going(plan: Plan) -> list[PlanItem]:
 
 
 def phrase_of(plan: Plan) -> str:
-    """What has to be typed first: the id of one thing, `terminate 3` of several; "" when everything can be undone."""
+    """What has to be typed first: the name of one thing, `terminate 3` of several; "" when everything can be undone."""
     items = going(plan)
     if not any(i.verb in IRREVERSIBLE for i in items):
         return ""
     verbs = {i.verb for i in items}
     if len(items) == 1:
-        return items[0].id
+        return items[0].typed
     return f"{next(iter(verbs))} {len(items)}" if len(verbs) == 1 else f"change {len(items)}"
 
 

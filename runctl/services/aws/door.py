@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from runctl import paths
 from runctl.clock import Clock
 from runctl.config import Settings
@@ -12,7 +15,10 @@ from runctl.services.case import Actor
 from runctl.services.journal import Journal, Stamp
 from runctl.services.plan import PlanStore
 from runctl.services.verbs.row import Ground, JobLookup, no_job_known
-from runctl.services.writer import Uploads
+
+if TYPE_CHECKING:
+    from runctl.services.transfer.client import S3Client
+from runctl.services.transfer.hand import S3Hand
 
 
 def open_actions(
@@ -22,7 +28,6 @@ def open_actions(
     regions: tuple[str, ...],
     *,
     jobs: JobLookup = no_job_known,
-    uploads: Uploads | None = None,
 ) -> Actions:
     """The door for whoever the backend's credentials are.
 
@@ -32,7 +37,6 @@ def open_actions(
         clock: the time.
         regions: where ids and names are looked for.
         jobs: which job is on a machine, from whoever keeps a record of jobs.
-        uploads: S3's side.
 
     Raises:
         CloudError: STS does not say who we are; nothing is done in the name of nobody.
@@ -47,5 +51,12 @@ def open_actions(
     )
     stamp = Stamp(identity.account, identity.arn, profile)
     journal = Journal(paths.journal_file(), clock)
-    ground = Ground(AwsWriter(backend), journal, actor, stamp, clock, settings.launch, jobs, uploads)
+    hand = S3Hand(partial(_open_client, settings, profile or None), actor)
+    ground = Ground(AwsWriter(backend), journal, actor, stamp, clock, settings.launch, jobs, hand)
     return Actions(ground, PlanStore(paths.plans_dir()), regions)
+
+
+def _open_client(settings: Settings, profile: str | None) -> S3Client:
+    from runctl.services.transfer.opening import open_client
+
+    return open_client(settings, profile)

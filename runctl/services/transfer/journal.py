@@ -148,6 +148,25 @@ class Journal:
                 else:
                     yield record
 
+    def held(self) -> frozenset[str]:
+        """Ids of the uploads that transfers of this computer write at this moment."""
+        found: set[str] = set()
+        with contextlib.suppress(OSError):
+            for path in self._directory.glob("*.jsonl"):
+                fd = _locked(path, 0)
+                if fd is not None:
+                    os.close(fd)
+                    continue
+                with contextlib.suppress(OSError):
+                    found |= set(_upload_ids(path.read_bytes()))
+        return frozenset(found)
+
+
+def _upload_ids(lines: bytes) -> Iterator[str]:
+    for text in lines.splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # the last line may be half written
+            yield str(json.loads(text)["id"])
+
 
 def _locked(path: Path, flag: int) -> int | None:
     while True:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from runctl.errors import CallSite, CloudError, NetworkError, RequestError, ServiceError
+from runctl.errors import CallSite, CloudError, DeniedError, NetworkError, RequestError, ServiceError
 from runctl.services.transfer import checksums, wire
 from runctl.services.transfer.checksums import Stored
 from runctl.services.transfer.client import Bytes, Reply, Request, S3Client
@@ -18,6 +18,8 @@ from runctl.services.transfer.wire import Page, Part, Unfinished
 
 #: Keys one DeleteObjects may name (Amazon S3 API Reference, "DeleteObjects").
 DELETE_BATCH = 1000
+#: A bucket without tags, and servers that know no tags of buckets.
+_NO_TAGS = frozenset({"NoSuchTagSet", "NoSuchTagSetError", "NotImplemented", "MethodNotAllowed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,3 +286,19 @@ def delete(client: S3Client, bucket: str, keys: Sequence[str]) -> list[tuple[str
         except CloudError as error:
             failed.append((key, error.message))
     return failed
+
+
+def bucket_tags(client: S3Client, bucket: str) -> dict[str, str] | None:
+    """The tags of a bucket, {} when it has none, None when they may not be read.
+
+    Raises:
+        CloudError: no such bucket, or no answer.
+    """
+    try:
+        return wire.parse_tags(client.call(Request("GetBucketTagging", "GET", bucket, query={"tagging": ""})).body)
+    except DeniedError:
+        return None
+    except CloudError as error:
+        if error.site.code in _NO_TAGS:
+            return {}
+        raise

@@ -1,4 +1,4 @@
-"""Which checkpoints below a prefix may go: a plan first, then one answer for each.
+"""Which checkpoints below a prefix may go. What goes is let go by the door to acting, one after the other.
 
 A checkpoint is what lies directly below the prefix: a file, or a "directory" with everything in it. The prefix is taken
 with its slash, so `checkpoints` never reaches into `checkpoints-archive`. Always kept: the newest `keep_last`, the best
@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
-from runctl.clock import Clock
 from runctl.errors import CloudError, InputError
-from runctl.models.plan import Verb
-from runctl.services.transfer import operations
+from runctl.models.s3 import StoredCheckpoint
 from runctl.services.transfer.client import Request, S3Client
 from runctl.services.transfer.listing import list_remote
-from runctl.services.transfer.record import Record
 from runctl.services.transfer.uri import S3Uri
+from runctl.services.transfer.wire import RemoteFile
 
 INDEX = "INDEX.json"
 _PROTECTED = re.compile(r"(?i)(?<![a-z])(best|last|latest|final)(?![a-z])")
@@ -32,15 +31,23 @@ _MORE_IS_BETTER = re.compile(r"(?i)acc|f1|auc|bleu|rouge|score|reward|map|precis
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One checkpoint: bytes, newest change (seconds since the epoch), step and metrics where known."""
+    """One checkpoint: its objects, newest change (seconds since the epoch), step and metrics where known."""
 
     name: str
-    objects: int
-    bytes: int
-    newest: float
+    files: tuple[RemoteFile, ...]
     step: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     complete: bool = True
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all its objects."""
+        return sum(f.size for f in self.files)
+
+    @property
+    def newest(self) -> float:
+        """When the last of them was written."""
+        return max((f.modified for f in self.files), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +78,6 @@ class PrunePlan:
         return sum(v.checkpoint.bytes for v in self.verdicts if v.prunes)
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What became of one: outcome "done", "refused" or "failed", with rule and reason."""
-
-    name: str
-    outcome: str
-    rule: str = ""
-    reason: str = ""
-    bytes: int = 0
-
-
 def read_checkpoints(client: S3Client, where: S3Uri) -> tuple[list[Checkpoint], list[str]]:
     """What lies below a prefix: checkpoints, and names that are none.
 
@@ -90,19 +86,16 @@ def read_checkpoints(client: S3Client, where: S3Uri) -> tuple[list[Checkpoint], 
     """
     prefix = where.directory
     index = _read_index(client, where)
-    found: dict[str, Checkpoint] = {}
+    found: dict[str, list[RemoteFile]] = {}
     other = []
     for page in list_remote(client, where.bucket, prefix):
-        for key, size, modified, *_ in page:
-            name = key[len(prefix) :].partition("/")[0]
+        for file in page:
+            name = file.key[len(prefix) :].partition("/")[0]
             if not name or (name.upper() == INDEX.upper() or name.startswith(".")):
-                other.append(key[len(prefix) :])
-                continue
-            known = found.get(name) or Checkpoint(name, 0, 0, 0.0)
-            found[name] = replace(
-                known, objects=known.objects + 1, bytes=known.bytes + size, newest=max(known.newest, modified)
-            )
-    return [_described(c, index.get(c.name, {})) for c in found.values()], other
+                other.append(file.key[len(prefix) :])
+            else:
+                found.setdefault(name, []).append(file)
+    return [_described(Checkpoint(n, tuple(f)), index.get(n, {})) for n, f in found.items()], other
 
 
 def _described(checkpoint: Checkpoint, entry: Mapping[str, Any]) -> Checkpoint:
@@ -201,58 +194,32 @@ def _keep_best(ranked: Sequence[Checkpoint], metric: str, kept: dict[str, tuple[
             kept.setdefault(checkpoint.name, ("unranked", f"its {name} is unknown, it may be the best"))
 
 
-def apply_plan(
-    client: S3Client, plan: PrunePlan, *, clock: Clock, record: Record, overrides: frozenset[str]
-) -> Iterator[Pruned]:
-    """Delete what the plan prunes and is still as it was, one answer each.
+def stored(
+    where: S3Uri, plan: PrunePlan, region: str, tags: Mapping[str, str] | None, price: Callable[[int], float | None]
+) -> tuple[StoredCheckpoint, ...]:
+    """Every checkpoint of a plan as the policy engine is asked about it, newest first.
 
     Args:
-        client: deletes.
-        plan: what to delete.
-        clock: for ages.
-        record: the policy engine's word, and the journal that each deletion is written into before it is sent.
-        overrides: rules the user overrides by name ("younger-than").
-
-    Raises:
-        CloudError: the prefix could not be listed again: nothing more is deleted.
+        where: the prefix.
+        plan: what stays.
+        region: the bucket's.
+        tags: the bucket's, None when they could not be read.
+        price: USD a month of so many bytes, None where nobody knows.
     """
-    now = {c.name: c for c in read_checkpoints(client, plan.where)[0]}
-    for verdict in plan.verdicts:
-        planned = verdict.checkpoint
-        if not verdict.prunes:
-            continue
-        current = now.get(planned.name)
-        if current != planned:
-            yield Pruned(planned.name, "refused", "changed", "it is not what it was when the plan was made")
-            continue
-        rule, reason = record.refusal(Verb.DELETE, clock.now(), newest=planned.newest, overrides=overrides)
-        if rule:
-            yield Pruned(planned.name, "refused", rule, reason)
-            continue
-        bucket, base = plan.where.bucket, plan.where.directory + planned.name
-        request = {"Bucket": bucket, "Key": base, "Objects": planned.objects, "Bytes": planned.bytes}
-        where = f"s3://{bucket}/{base}"
-        with record.change(
-            Verb.DELETE, "checkpoint", where, client.region_of(bucket), "s3:DeleteObjects", request
-        ) as problem:
-            failed = _delete(client, plan.where, planned.name)
-            problem(failed)
-        yield Pruned(planned.name, "failed" if failed else "done", "", failed, 0 if failed else planned.bytes)
+    return tuple(
+        StoredCheckpoint(
+            where.bucket, where.directory + v.checkpoint.name, region, v.checkpoint.name,
+            keys=tuple(f.key for f in v.checkpoint.files), bytes=v.checkpoint.bytes,
+            newest_at=datetime.fromtimestamp(v.checkpoint.newest, UTC), seal=seal_of(v.checkpoint.files),
+            stays=f"{v.rule}: {v.reason}" if v.rule else "", tags=tags, usd_per_month=price(v.checkpoint.bytes),
+        )
+        for v in plan.verdicts
+    )  # fmt: skip
 
 
-def _delete(client: S3Client, where: S3Uri, name: str) -> str:
-    """Delete one checkpoint, file by file below exactly its name; why it failed, "" when it did not."""
-    base = where.directory + name
-    keys = (
-        file.key
-        for page in list_remote(client, where.bucket, base)
-        for file in page
-        if file.key == base or file.key.startswith(base + "/")
-    )
-    problems: list[str] = []
-    try:
-        while batch := list(islice(keys, operations.DELETE_BATCH)):
-            problems += [f"{key}: {reason}" for key, reason in operations.delete(client, where.bucket, batch)]
-    except CloudError as error:
-        problems.append(error.message)
-    return "; ".join(problems[:3])
+def seal_of(files: Iterable[RemoteFile]) -> str:
+    """A digest of names, sizes, times and ETags: another one means that somebody has written."""
+    digest = blake2b(digest_size=12)
+    for file in sorted(files):
+        digest.update(repr((file.key, file.size, file.modified, file.etag)).encode())
+    return digest.hexdigest()

@@ -1,15 +1,14 @@
-"""Unfinished multipart uploads: they bill and no listing shows them. Found, resumed where we know how, or aborted."""
+"""Unfinished multipart uploads: they bill and no listing shows them. Found, and resumed where we know how."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runctl.models.plan import Verb
+from runctl.models.s3 import upload_name
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import S3Client
 from runctl.services.transfer.journal import Journal
-from runctl.services.transfer.record import Record
 from runctl.services.transfer.uri import S3Uri
 
 
@@ -26,6 +25,7 @@ class UnfinishedUpload:
         bytes: of those.
         path: the local file, when a transfer of this machine began it; "" otherwise.
         total: bytes of that file; None when unknown.
+        region: the bucket's.
     """
 
     bucket: str
@@ -36,6 +36,12 @@ class UnfinishedUpload:
     bytes: int
     path: str = ""
     total: int | None = None
+    region: str = ""
+
+    @property
+    def id(self) -> str:
+        """As `runctl.models.s3.Upload` has it."""
+        return upload_name(self.bucket, self.key, self.upload_id)
 
 
 def find(client: S3Client, where: S3Uri, journal: Journal) -> Iterator[UnfinishedUpload]:
@@ -54,23 +60,6 @@ def find(client: S3Client, where: S3Uri, journal: Journal) -> Iterator[Unfinishe
         path, total = ours.get(upload.upload_id, ("", None))
         size = sum(part.size for part in parts)
         yield UnfinishedUpload(
-            where.bucket, upload.key, upload.upload_id, upload.initiated, len(parts), size, path, total
-        )
-
-
-def abort(client: S3Client, upload: UnfinishedUpload, journal: Journal, record: Record) -> bool:
-    """Abort one, journalled before it is sent, and forget our record of it; False when it was gone already.
-
-    Raises:
-        CloudError: S3 refuses.
-        JournalError: it cannot be written down, so it was not sent.
-    """
-    where = f"s3://{upload.bucket}/{upload.key}?uploadId={upload.upload_id}"
-    request = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.upload_id}
-    with record.change(
-        Verb.ABORT, "upload", where, client.region_of(upload.bucket), "s3:AbortMultipartUpload", request
-    ):
-        gone = operations.abort_upload(client, upload.bucket, upload.key, upload.upload_id)
-    for left in journal.left_over():
-        left.close(done=left.upload_id == upload.upload_id)
-    return gone
+            where.bucket, upload.key, upload.upload_id, upload.initiated, len(parts), size, path, total,
+            client.region_of(where.bucket),
+        )  # fmt: skip

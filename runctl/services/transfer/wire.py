@@ -180,6 +180,11 @@ def parse_parts(body: bytes) -> tuple[list[Part], str]:
     return found, _text(around, b"NextPartNumberMarker") if more else ""
 
 
+def parse_tags(body: bytes) -> dict[str, str]:
+    """The tags of an answer of GetBucketTagging."""
+    return {_text(b, b"Key"): _text(b, b"Value") for b in body.split(b"<Tag>")[1:]}
+
+
 def complete_body(parts: Iterable[tuple[int, str, str, str]]) -> bytes:
     """The body of CompleteMultipartUpload from (number, ETag, checksum algorithm or "", checksum)."""
     rows = []

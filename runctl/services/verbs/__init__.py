@@ -14,6 +14,7 @@ from runctl.models.plan import Kind, Verb
 from runctl.services.verbs.row import Row
 
 MODULES = (
+    "buckets",
     "extend",
     "job_start",
     "machines",

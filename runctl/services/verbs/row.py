@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runctl.clock import Clock
 from runctl.config import DEFAULTS, LaunchSettings
-from runctl.errors import CloudError, NetworkError, ServiceError
+from runctl.errors import CloudError, NetworkError, RunctlError, ServiceError
 from runctl.models.instance import Instance
 from runctl.models.plan import Kind, Plan, PlanItem, Refusal, Verb
 from runctl.services.case import NOTHING_AROUND, Actor, Around, JobFacts, Resource, settled
 from runctl.services.journal import Journal, Stamp
 from runctl.services.permit import ForbiddenError, Permit, Request
-from runctl.services.writer import Uploads, Writer
+from runctl.services.writer import Writer
+
+if TYPE_CHECKING:  # most verbs have nothing to do with S3
+    from runctl.services.transfer.hand import S3Hand
 
 #: Answers which job is on a machine; None when only the machine's tags are known.
 JobLookup = Callable[[Instance], JobFacts | None]
+#: What the engine of transfers changes: it knows every key, and buckets of every region.
+_IN_S3 = (Kind.UPLOAD, Kind.CHECKPOINT)
 #: Errors after which nobody knows whether the change had its effect.
 DOUBTFUL = (NetworkError, ServiceError)
 
@@ -46,7 +51,7 @@ class Ground:
         clock: the time.
         launch: brakes on starting machines.
         jobs: which job is on a machine.
-        uploads: S3's side, None where there is none.
+        s3: what looks into buckets and changes them, None where there is none.
         tell: hears how far something that takes long has come, a line at a time.
     """
 
@@ -57,7 +62,7 @@ class Ground:
     clock: Clock
     launch: LaunchSettings = DEFAULTS.launch
     jobs: JobLookup = no_job_known
-    uploads: Uploads | None = None
+    s3: S3Hand | None = None
     tell: Callable[[str], None] = unheard
 
 
@@ -113,6 +118,7 @@ class Task:
 
         Raises:
             CloudError: it did not work; the journal says `failed`, or `unknown` where it may have had its effect.
+            RunctlError: S3 did some of it and says why not the rest; the journal says `unknown`.
             JournalError: it cannot be written down, so it was not sent.
             ForbiddenError: the permit does not cover it.
         """
@@ -131,8 +137,9 @@ class Task:
             inverse=self.inverse,
             plan=self.plan.id,
         )
+        hand = self.ground.s3 if self.item.kind in _IN_S3 else None
         try:
-            answer = self.ground.cloud.change(request, self.permit)
+            answer = (hand or self.ground.cloud).change(request, self.permit)
         except CloudError as error:
             outcome = "unknown" if isinstance(error, DOUBTFUL) else "failed"
             journal.finish(entry, outcome, code=error.site.code, message=error.message)
@@ -143,6 +150,9 @@ class Task:
         except Exception as error:  # stopped while it waited, or a defect of ours: it may have been sent
             journal.finish(entry, "unknown", message=str(error))
             raise
+        if problem := str(answer.get("Problem") or ""):
+            journal.finish(entry, "unknown", message=problem)
+            raise RunctlError(problem)
         journal.finish(entry, "done", made=made_by(answer))
         return answer
 
@@ -179,6 +189,12 @@ def nothing_more(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> t
     return ()
 
 
+def as_planned(ground: Ground, plan: Plan, item: PlanItem, live: Live) -> Mapping[str, str]:
+    """Everything has to be as it was when the plan was made."""
+    del ground, plan, live
+    return item.facts
+
+
 def nothing_to_prepare(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """Parameters as they were given."""
     del ground, live
@@ -198,6 +214,7 @@ class Row:
             InputError.
         inverse: the command that undoes it, "" when nothing does.
         settled: why nothing is left to do, "" when there is.
+        left: what must still be as planned: less than everything where an earlier run of the plan may have done a part.
         refuse: refusals beside the policy engine's (a brake on launches).
         repeatable: whether it may be sent again when a killed run left it open and it is not settled. False for what
             leaves no trace in the resource (a reboot) unless a client token guards it.
@@ -212,6 +229,7 @@ class Row:
     prepare: Callable[[Ground, Live, Mapping[str, Any]], Mapping[str, Any]] = nothing_to_prepare
     inverse: Callable[[PlanItem, Live], str] = no_inverse
     settled: Callable[[Verb, Resource, Mapping[str, Any]], str] = settled
+    left: Callable[[Ground, Plan, PlanItem, Live], Mapping[str, str]] = as_planned
     refuse: Callable[[Ground, Live, Mapping[str, Any]], tuple[Refusal, ...]] = nothing_more
     repeatable: bool = True
     gone_is_done: bool = False

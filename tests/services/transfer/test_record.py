@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from runctl.errors import InputError
 from runctl.services.case import Actor
 from runctl.services.journal import JournalError
 from runctl.services.transfer.client import S3Client
-from runctl.services.transfer.prune import apply_plan, make_plan, read_checkpoints
 from runctl.services.transfer.sync import Options, Sync
 from runctl.services.transfer.uri import S3Uri
 from tests.services.transfer import servers, trees
@@ -53,23 +51,3 @@ def test_without_a_journal_nothing_is_deleted(client: S3Client, bucket: str, tmp
     with pytest.raises(JournalError):
         job.run(plan)
     assert "p/old" in servers.keys(client, bucket)
-
-
-def test_pruning_is_journalled_and_spares_what_was_just_written(client: S3Client, bucket: str, tmp_path: Path) -> None:
-    for step in (1, 2, 3):
-        servers.put(client, bucket, f"ck/step-{step}/model.pt", b"x" * step)
-    servers.put(client, bucket, "ck-archive/step-1/model.pt", b"x")
-    where, record = S3Uri(bucket, "ck"), recorded(tmp_path)
-    plan = make_plan(where, *read_checkpoints(client, where), keep_last=1)
-    refused = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=frozenset()))
-    assert {(a.outcome, a.rule) for a in refused} == {("refused", "younger-than")}
-    assert list(record.journal.entries()) == []
-    done = list(apply_plan(client, plan, clock=client.clock, record=record, overrides=frozenset({"younger-than"})))
-    assert [(a.name, a.outcome) for a in done] == [("step-2", "done"), ("step-1", "done")]
-    assert set(servers.keys(client, bucket)) == {"ck/step-3/model.pt", "ck-archive/step-1/model.pt"}
-    entries = record.journal.entries()
-    assert [(e.kind, e.resource, e.outcome) for e in entries] == [
-        ("checkpoint", f"s3://{bucket}/ck/step-2", "done"),
-        ("checkpoint", f"s3://{bucket}/ck/step-1", "done"),
-    ]
-    assert os.stat(tmp_path / "journal.jsonl").st_mode & 0o077 == 0
