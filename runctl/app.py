@@ -21,8 +21,8 @@ from runctl.keymap import build_keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
-from runctl.screens.budget_watch import BudgetWatching
 from runctl.screens.pace import Pace
+from runctl.screens.recovering import Recovering
 from runctl.screens.view import is_signed_out
 from runctl.session import Connect, OpenBoard, Session
 from runctl.terminal.clipboard import is_remote
@@ -38,7 +38,7 @@ _SCREENS = {
 }
 
 
-class RunctlApp(BudgetWatching):
+class RunctlApp(Recovering):
     """The dashboard.
 
     Args:
@@ -113,6 +113,7 @@ class RunctlApp(BudgetWatching):
         self._adopt(self.desk.open(self.desk.profile, self.desk.regions))
 
     def _tick(self) -> None:
+        self.mind_the_time()
         if (fleet := self.fleet) is not None:
             fleet.tick()
 

@@ -6,7 +6,7 @@ The session lends this to its screens; what a screen sees of it is `runctl.scree
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # acting is imported when somebody acts
     from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
     from runctl.services.actions import Actions
     from runctl.services.jobs.hands import JobsDoor
+    from runctl.services.jobs.recover import Done
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -132,6 +133,23 @@ class Asking:
     ) -> Asked:
         """Ask about jobs, or have something done to one, off the UI's thread; see `Desk.jobs`."""
         return self.ask(lambda backend: question(self._jobs_door(backend)), answered, failed)
+
+    def recover(self, jobs: Sequence[str], told: Callable[[tuple[Done, ...]], None]) -> None:
+        """Do what is due to jobs of ours in a thread of its own; see `Desk.recover`."""
+        backend = self._backend
+        if backend is None or self.open_jobs is None:
+            return
+
+        def run() -> None:
+            from runctl.services.jobs.recover import Done
+
+            try:
+                done = self._jobs_door(backend).recover(jobs)
+            except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: a person reads it
+                done = (Done("jobs", "failed", str(readable(raised))),)
+            self._post(Answered(partial(told, done)))  # whatever is looked at by now: what was started has to be told
+
+        spawn("recover", run)
 
     def _jobs_door(self, backend: Backend) -> JobsDoor:
         """One door for each backend: finding credentials again for every look would cost more than the look."""

@@ -184,21 +184,22 @@ def _configure_watch(parser: Parser) -> None:
 
 def _watch(call: Invocation) -> int:
     from runctl.cli.confirm import confirm
-    from runctl.cli.jobs_connect import open_jobs, with_hands
+    from runctl.cli.jobs_connect import hands_for, known_jobs
+    from runctl.services.jobs.hands import once_a_place
     from runctl.services.jobs.recover import sweep
 
     if not call.args.dry_run:
         confirm(call, "recover interrupted jobs within their budgets and end machines whose work is over and saved")
-    looking = open_jobs(call)
-    only = [looking.find(text).record.job for text in call.args.jobs] or None
-    jobs = with_hands(call, looking, "local")
-    if "ec2" in looking.stores and not call.args.dry_run:
-        jobs = with_hands(call, jobs, "ec2")
+    jobs = known_jobs(call)
+    if "ec2" in jobs.stores and call.settings.read_only and not call.args.dry_run:
+        raise InputError("read-only: this changes AWS", allowed="looking, and --dry-run")
+    only = [jobs.find(text).record.job for text in call.args.jobs] or None
+    hands = once_a_place(lambda found: hands_for(call, jobs, found))
     rounds, before = 0, dict[str, str]()
-    failed = False
     while True:
-        for done in sweep(jobs, dry_run=call.args.dry_run, only=only):
-            failed = done.did == "failed"
+        failed = False
+        for done in sweep(jobs, dry_run=call.args.dry_run, only=only, hands=hands):
+            failed = failed or done.did == "failed"
             if before.get(done.job) != (now := f"{done.did}: {done.message}"):
                 before[done.job] = now
                 _said(call, done.job, done.did, done.message)

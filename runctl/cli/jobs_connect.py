@@ -80,6 +80,18 @@ def hands_for(call: Invocation, jobs: Jobs, found: Found) -> Jobs:
     return with_hands(call, jobs, found.provider, found.spec.get("region") or None)
 
 
+def known_jobs(call: Invocation) -> Jobs:
+    """`open_jobs` under the name that our jobs carry as their owner.
+
+    Raises:
+        CloudError: AWS does not say who we are.
+    """
+    from runctl.services.jobs.hands import known_as
+
+    jobs = open_jobs(call)
+    return known_as(jobs, connect(call.settings) if "ec2" in jobs.stores else None, call.settings)
+
+
 def job_lookup(call: Invocation) -> JobLookup:
     """Which job is on a machine, by its record where a bucket of records is set, else by its tags alone.
 

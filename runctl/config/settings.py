@@ -121,6 +121,11 @@ class JobSettings:
     instance_profile: str = "runctl-job"
     """Instance profile of machines that jobs start; `runctl init` makes it."""
 
+    recover: bool = True
+    """Let the dashboard, when it opens and when the computer wakes, do once for our own jobs what `runctl watch` does
+    all the time: start the next attempt of what was interrupted, within its attempts and budget, and end machines whose
+    work is over and saved. Never while read-only."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileRules:

@@ -80,7 +80,7 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
     logging.getLogger("runctl.demo").debug("%d modules of operations", len(OPERATION_MODULES))
     lifecycle.install(world)
     network.install()
-    objects.install()
+    objects.install(world)
     storage_models.install(world)
     launch.use_faults(faults)
     TimedInstance.watchers.append(lambda instance, state: spot.on_state(world, instance, state))

@@ -27,6 +27,7 @@ class Job:
         trend_of: its name, "" when there is none.
         heartbeat: what its supervisor last said of the machine (`at`, `phase`, `progress_at`, `load`); None when it has
             said nothing, or spoke from another machine.
+        due: what an unattended client would do about it ("recover", "relaunch", "clean-up", "retry"), "" for nothing.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Job:
     trend: tuple[float | None, ...] = ()
     trend_of: str = ""
     heartbeat: Mapping[str, object] | None = None
+    due: str = ""
 
 
 def main_metric(names: Iterable[str]) -> str:

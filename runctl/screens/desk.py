@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runctl.clock import Clock
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runctl.models.probe import Probe
     from runctl.services.actions import Actions
     from runctl.services.jobs.hands import JobsDoor
+    from runctl.services.jobs.recover import Done
 
 T = TypeVar("T")
 
@@ -197,6 +198,14 @@ class Desk(Protocol):
 
     def outside(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Do something slow that is no question to the cloud off the UI's thread; `done` gets its result in it."""
+        ...
+
+    def refresh(self) -> None:
+        """Ask AWS again now; pausing ends."""
+        ...
+
+    def recover(self, jobs: Sequence[str], told: Callable[[tuple[Done, ...]], None]) -> None:
+        """Do off the UI's thread what is due to these jobs, where they are ours; `told` hears what came of it."""
         ...
 
     def hear(self, machine: Instance, probe: Probe) -> None:

@@ -13,96 +13,29 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import botocore.session
 import pytest
 
-from runctl.demo.cloud import DemoCloud
-from tests.e2e.binary import BINARY, Ended, runctl
-from tests.services.jobs.running import TRAINER, until
+from tests.e2e.binary import BINARY, runctl
+from tests.e2e.lab import BUCKET, SUBMIT, Lab, in_state, machines, show, wait
+from tests.services.jobs.running import until
 
 pytestmark = pytest.mark.e2e
-BUCKET = "records-of-jobs"
 #: Every scenario takes minutes of a busy machine; `JOB_SCENARIOS=all` runs those too that a smaller test covers.
 also = pytest.mark.skipif(os.environ.get("JOB_SCENARIOS") != "all", reason="JOB_SCENARIOS=all runs it")
-SUBMIT = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
-
-
-@dataclass
-class Lab:
-    """An empty cloud with what jobs need, and a project."""
-
-    cloud: DemoCloud
-    project: Path
-
-    def submit(self, *args: str, flags: tuple[str, ...] = (), steps: str = "100000", pause: str = "0.05") -> Ended:
-        return runctl("jobs", "submit", str(self.project / "train.py"), *SUBMIT, *flags, *args, "--", steps, pause)
-
-    def started(self, *flags: str, steps: str = "100000", pause: str = "0.05") -> str:
-        done = self.submit(flags=flags, steps=steps, pause=pause)
-        assert done.code == 0, done.err
-        return done.out.strip()
-
-    def aws(self, service: str) -> Any:
-        return botocore.session.Session().create_client(service, "us-east-1")
-
-
-@pytest.fixture
-def lab(cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
-    cloud.reset(fleet="empty")
-    cloud.set_timings(pending=0.5, stopping=0.5, shutting_down=0.5)
-    monkeypatch.setenv("RUNCTL_JOBS_BUCKET", BUCKET)
-    made = runctl("init", "--yes")
-    assert made.code == 0, made.err
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "train.py").write_text(TRAINER)
-    return Lab(cloud, folder)
-
-
-def _show(job: str) -> dict[str, Any]:
-    done = runctl("jobs", "show", job, "-o", "json")
-    assert done.code == 0, done.err
-    shown: dict[str, Any] = done.json()
-    return shown
-
-
-def _wait(job: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    seen: list[dict[str, Any]] = []
-
-    def there() -> bool:
-        seen.append(_show(job))
-        return wanted(seen[-1])
-
-    try:
-        until(there, pause=1.0)  # each look is a process
-    except AssertionError:
-        raise AssertionError(f"{seen[-1]['state']}: {seen[-1]['reason']}; {seen[-1]['events'][-5:]}") from None
-    return seen[-1]
-
-
-def _in_state(*states: str) -> Callable[[dict[str, Any]], bool]:
-    return lambda shown: shown["state"] in states
-
-
-def _machines(job: str = "") -> list[dict[str, Any]]:
-    listed = runctl("instances", "list", "-o", "json").json()
-    return [m for m in listed if not job or m["job"] == job]
 
 
 def test_the_newcomers_path_ends_with_a_log_read_after_the_machine_is_gone(lab: Lab) -> None:
     job = lab.started(steps="60", pause="0.02")
     log = runctl("jobs", "logs", "-f", job)
     assert log.out == "".join(f"step={n}/60 loss={1 / n:.6f}\n" for n in range(1, 61))
-    over = _wait(job, lambda s: s["resource_state"] in ("terminated", "not-found"))
+    over = wait(job, lambda s: s["resource_state"] in ("terminated", "not-found"))
     assert (over["state"], over["exit_code"], over["knowledge"]) == ("SUCCEEDED", 0, "ended")
     assert over["usd_so_far"] > 0
     lab.cloud.advance(2 * 3600)
-    gone = _wait(job, lambda s: s["resource_state"] == "not-found")
+    gone = wait(job, lambda s: s["resource_state"] == "not-found")
     assert gone["state"] == "SUCCEEDED"
     assert runctl("jobs", "logs", job).out == log.out
     loss = runctl("jobs", "metrics", job, "-o", "json").json()["loss"]
@@ -114,13 +47,13 @@ def test_a_client_killed_between_the_request_and_its_answer_leaves_one_machine(l
     with lab.cloud.faults.active("stall", service="ec2", operation="RunInstances"):
         argv = [str(BINARY), "jobs", "submit", str(lab.project / "train.py"), *SUBMIT, "--", "60", "0.02"]
         client = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        machine = until(_machines)[0]
+        machine = until(machines)[0]
         client.send_signal(signal.SIGKILL)
         client.wait()
     assert runctl("watch", "--rounds", "1", "--yes").code == 0
-    over = _wait(machine["job"], _in_state("SUCCEEDED"))
+    over = wait(machine["job"], in_state("SUCCEEDED"))
     assert over["attempts"] == [1]
-    assert [m["id"] for m in _machines()] in ([machine["id"]], [])
+    assert [m["id"] for m in machines()] in ([machine["id"]], [])
 
 
 @also
@@ -128,8 +61,8 @@ def test_a_slow_spot_machine_is_waited_for_not_doubled(lab: Lab) -> None:
     """Scenario B."""
     lab.cloud.set_timings(pending=4.0)
     job = lab.started("--spot", steps="20", pause="0.02")
-    assert _wait(job, _in_state("SUCCEEDED"))["attempts"] == [1]
-    held = [m for m in _machines() if m["job"] == job]
+    assert wait(job, in_state("SUCCEEDED"))["attempts"] == [1]
+    held = [m for m in machines() if m["job"] == job]
     assert len(held) <= 1
     assert all(m["market"] == "spot" for m in held)
 
@@ -137,10 +70,10 @@ def test_a_slow_spot_machine_is_waited_for_not_doubled(lab: Lab) -> None:
 def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
     """Scenario C: notice, SIGTERM, checkpoint, INTERRUPTED with its reason, another machine, resume verified."""
     job = lab.started("--spot", pause="0.02")
-    running = _wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
+    running = wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
     first = running["instance_id"]
     lab.cloud.interrupt(first, notice_s=120)
-    interrupted = _wait(job, _in_state("INTERRUPTED"))
+    interrupted = wait(job, in_state("INTERRUPTED"))
     assert "spot" in interrupted["reason"]
     assert interrupted["exit"]["stop_reason"] == "spot-notice"
     saved = interrupted["exit"]["newest_complete"]
@@ -148,7 +81,7 @@ def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
     lab.cloud.advance(130)
     said = runctl("watch", job, "--rounds", "1", "--yes", "-o", "ndjson")
     assert json.loads(said.out)["did"] == "recovered"
-    resumed = _wait(job, lambda s: s["attempt"] == 2 and (s["step"] or 0) > saved["step"])
+    resumed = wait(job, lambda s: s["attempt"] == 2 and (s["step"] or 0) > saved["step"])
     assert resumed["instance_id"] != first
     kinds = [e["kind"] for e in resumed["events"]]
     assert "resumed" in kinds
@@ -161,9 +94,9 @@ def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice
     for key in ("set/a", "set/deep/b"):
         lab.aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"data")
     job = lab.started("--spot", "--on-rebalance", "stop", "--data", f"s3://{BUCKET}/set/=data", pause="0.02")
-    machine = _wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)["instance_id"]
+    machine = wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)["instance_id"]
     lab.cloud.rebalance(machine)
-    left = _wait(job, _in_state("INTERRUPTED"))
+    left = wait(job, in_state("INTERRUPTED"))
     end = left["exit"]
     assert (end["stop_reason"], end["rc"], end["verified"], end["killed"]) == ("rebalance", 0, True, False)
     assert end["newest_complete"]["step"] == end["step"]
@@ -171,19 +104,19 @@ def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice
     assert end["at"] - stop["at"] < 110
     assert "recommendation" in left["reason"]
     assert [e["message"] for e in left["events"] if e["kind"] == "data"] == ["2 files of data are here"]
-    _wait(job, lambda s: s["resource_state"] not in ("pending", "running"))  # it ends itself; nobody takes it
+    wait(job, lambda s: s["resource_state"] not in ("pending", "running"))  # it ends itself; nobody takes it
 
 
 @also
 def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> None:
     """Scenario D: what a laptop finds that slept: first the reason, later only that it is gone."""
     job = lab.started()
-    machine = _wait(job, _in_state("RUNNING"))["instance_id"]
+    machine = wait(job, in_state("RUNNING"))["instance_id"]
     lab.aws("ec2").terminate_instances(InstanceIds=[machine])
-    told = _wait(job, lambda s: s["state"] in ("CANCELLED", "LOST", "FAILED"))
+    told = wait(job, lambda s: s["state"] in ("CANCELLED", "LOST", "FAILED"))
     assert told["state"] == "CANCELLED"
     lab.cloud.advance(3 * 3600)
-    later = _wait(job, lambda s: s["resource_state"] == "not-found" and s["state"] != "RUNNING")
+    later = wait(job, lambda s: s["resource_state"] == "not-found" and s["state"] != "RUNNING")
     assert later["state"] in ("LOST", "CANCELLED")
     lab.cloud.forget_calls()
     assert runctl("watch", "--rounds", "1", "--yes").code == 0
@@ -194,7 +127,7 @@ def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> No
 def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> None:
     """Scenario E."""
     job = lab.started()
-    _wait(job, _in_state("RUNNING"))
+    wait(job, in_state("RUNNING"))
     lab.cloud.forget_calls()
     with lab.cloud.faults.active("expired"):
         blind = runctl("watch", "--rounds", "1", "--yes")
@@ -202,7 +135,7 @@ def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> No
         assert runctl("jobs", "show", job).code == 3
         assert runctl("jobs", "list").code == 3
     assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
-    _wait(job, _in_state("RUNNING"))  # its machine was as blind as we were, and trained on
+    wait(job, in_state("RUNNING"))  # its machine was as blind as we were, and trained on
     assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
 
 
@@ -213,30 +146,30 @@ def test_full_zones_a_quota_and_a_denial_are_three_messages(lab: Lab) -> None:
         full = lab.submit("-o", "json")
     assert (full.code, full.json()[0]["rule"]) == (2, "capacity")
     assert "it waits" in full.err
-    assert _show(full.json()[0]["id"])["state"] == "PENDING"
+    assert show(full.json()[0]["id"])["state"] == "PENDING"
     with lab.cloud.faults.active("denied", service="ec2", operation="RunInstances"):
         denied = lab.submit("-o", "json", "--type", "g6.xlarge")
     assert denied.json()[0]["rule"] == "denied"
-    assert _show(denied.json()[0]["id"])["state"] == "FAILED"
+    assert show(denied.json()[0]["id"])["state"] == "FAILED"
     lab.cloud.set_quota("L-DB2E81BA", 0)
     quota = lab.submit("-o", "json", "--type", "g6.xlarge")
     assert quota.json()[0]["rule"] == "quota"
-    assert _show(quota.json()[0]["id"])["reason"].startswith("quota")
-    assert _machines() == []
+    assert show(quota.json()[0]["id"])["reason"].startswith("quota")
+    assert machines() == []
 
 
 @also
 def test_of_two_laptops_that_resume_at_once_one_wins(lab: Lab) -> None:
     """Scenario J, over S3's conditional writes."""
     job = lab.started(steps="20", pause="0.02")
-    _wait(job, _in_state("SUCCEEDED"))
+    wait(job, in_state("SUCCEEDED"))
     argv = [str(BINARY), "jobs", "retry", job, "--fresh", "--yes"]
     clients = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     codes = [c.wait() for c in clients]
     for client in clients:
         client.communicate()
     assert codes.count(0) == 1, codes
-    over = _wait(job, lambda s: s["attempt"] == 2 and s["state"] == "SUCCEEDED")
+    over = wait(job, lambda s: s["attempt"] == 2 and s["state"] == "SUCCEEDED")
     assert over["attempts"] == [1, 2]
 
 
@@ -280,7 +213,7 @@ while not os.path.exists(os.environ["RUNCTL_STOP_FILE"]): time.sleep(0.05)
 raise RuntimeError("it died of " + token)
 """)
     job = lab.started("--secret", "TOKEN=ssm:/runctl/token", "--env", "MODE=quiet", steps="1")
-    _wait(job, lambda s: s["step"] == 1 and s["checkpoint_age_s"] is not None)
+    wait(job, lambda s: s["step"] == 1 and s["checkpoint_age_s"] is not None)
     assert not [line for line in _command_lines() if value.encode() in line]
     assert runctl("jobs", "stop", job, "--wait", "--yes", "--reason", "enough").code == 0
     shown = [runctl("jobs", *words, job) for words in (("show",), ("show", "-o", "json"), ("logs",), ("metrics",))]
@@ -305,7 +238,7 @@ def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> Non
         IamInstanceProfile={"Name": "runctl-job"},
         TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "runctl:managed", "Value": "1"}]}],
     )
-    (machine,) = until(lambda: [m["id"] for m in _machines() if m["state"] == "running"])
+    (machine,) = until(lambda: [m["id"] for m in machines() if m["state"] == "running"])
     lab.cloud.advance(30)
     refused = lab.submit("--on", "i-0123456789abcdef0")
     assert refused.code == 1
@@ -317,12 +250,12 @@ def test_a_job_on_a_machine_that_runs_already_leaves_it_running(lab: Lab) -> Non
     value = "s3cr3t-" + os.urandom(8).hex()
     lab.aws("ssm").put_parameter(Name="/runctl/token", Value=value, Type="SecureString")
     job = lab.started("--on", machine, "--secret", "TOKEN=ssm:/runctl/token", steps="20", pause="0.02")
-    over = _wait(job, _in_state("SUCCEEDED"))
+    over = wait(job, in_state("SUCCEEDED"))
     assert (over["instance_id"], over["resource_state"]) == (machine, "running")
     assert runctl("jobs", "logs", job).out.count("\n") == 20
     assert [j["state"] for j in runctl("jobs", "list", "-o", "json").json() if j["id"] == job] == ["SUCCEEDED"]
     assert runctl("watch", "--rounds", "1", "--yes").code == 0
-    assert [m["state"] for m in _machines()] == ["running"]
+    assert [m["state"] for m in machines()] == ["running"]
     traces = list(_traces(lab))
     assert next(name for name, body in traces if b"runctl job " + job.encode() in body) == "commands"
     assert [name for name, body in traces if value.encode() in body] == []

@@ -15,6 +15,7 @@ from runctl.services.jobs import offers, reach
 from runctl.services.jobs.follower import Follower
 from runctl.services.jobs.offers import Offer
 from runctl.services.jobs.providers.local import LocalProvider
+from runctl.services.jobs.recover import Done, Hands, sweep
 from runctl.services.jobs.service import Found, Jobs
 
 if TYPE_CHECKING:
@@ -84,6 +85,30 @@ def ec2_hands(jobs: Jobs, backend: AwsBackend, settings: Settings, clock: Clock,
     )
 
 
+def known_as(jobs: Jobs, backend: AwsBackend | None, settings: Settings) -> Jobs:
+    """The same jobs under the name that their owner's tag has: the settings', else the one AWS knows us by.
+
+    Raises:
+        CloudError: AWS does not say who we are.
+    """
+    if settings.owner or backend is None or "ec2" not in jobs.stores:
+        return jobs
+    return replace(jobs, owner=backend.fetch_identity().name)
+
+
+def once_a_place(open_hands: Hands) -> Hands:
+    """Hands that are opened once for each place and region, when something is to be done there."""
+    opened: dict[tuple[str, str], Jobs] = {}
+
+    def hands(found: Found) -> Jobs:
+        place = (found.provider, str(found.spec.get("region") or ""))
+        if place not in opened:
+            opened[place] = open_hands(found)
+        return opened[place]
+
+    return hands
+
+
 @dataclass
 class JobsDoor:
     """What the dashboard asks about jobs and has done to them; used in threads, never in the UI's.
@@ -145,6 +170,18 @@ class JobsDoor:
         if where is None:
             raise ConfigurationError("no region is known", hint="R chooses one")
         return where
+
+    # --- what is done unattended ---
+
+    def recover(self, jobs: Iterable[str]) -> tuple[Done, ...]:
+        """Do what is due to these jobs, where they are ours; see `recover.sweep`.
+
+        Raises:
+            CloudError: AWS does not say who we are.
+        """
+        ours = known_as(self.jobs, self.backend, self.settings)
+        hands = once_a_place(lambda found: self.hands(found.provider, found.spec.get("region") or None))
+        return tuple(sweep(ours, only=jobs, hands=hands))
 
     # --- what is done to a job, see `offers` ---
 

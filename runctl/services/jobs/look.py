@@ -95,7 +95,7 @@ def look(
     at = record.clock.now()
     try:
         spec = spec if spec is not None else record.spec()
-        seen, machine = _seen(record, machines, here)
+        seen, machine = _seen(record, machines, here, spec)
     except RunctlError:
         machines = list(machines or ())
         machine = max(machines, key=lambda m: m.launched_at or at, default=None)
@@ -120,12 +120,15 @@ def _judged(spec: Spec, seen: Seen) -> Verdict:
     return replace(verdict, outcome=Outcome.FAILED, knowledge="ended", reason=reason, action=Action.NONE)
 
 
-def _seen(record: JobRecord, machines: Iterable[Instance] | None, here: Here | None) -> tuple[Seen, Instance | None]:
+def _seen(
+    record: JobRecord, machines: Iterable[Instance] | None, here: Here | None, spec: Spec
+) -> tuple[Seen, Instance | None]:
     lease, _ = record.lease()
     attempt = int(lease.get("fence", 0))
     stop_wanted = record.control().get("desired") == "stop"
     if attempt == 0:
-        return Seen(stop_wanted=stop_wanted), None
+        made = max(0.0, record.now() - float(spec.get("created_at") or 0.0))
+        return Seen(stop_wanted=stop_wanted, launch_age_s=made), None
     launch = record.launch(attempt)
     recovering = False
     if launch is None and attempt > 1:
@@ -202,7 +205,24 @@ def row_of(found: Look, region: str = "") -> Job:
         at_risk_s=risk if not verdict.outcome.over else None,
         submitted_at=_time(spec.get("created_at")),
         heartbeat=_heartbeat(found),
+        due=due_of(found),
     )
+
+
+def due_of(found: Look) -> str:
+    """What an unattended client would do about it now or soon, as `Action` has it, or "retry"; "" for nothing."""
+    if found.verdict.action is not Action.NONE:
+        return found.verdict.action.value
+    most = int((found.spec.get("retry") or {}).get("max_attempts") or 3)
+    return "retry" if is_worth_retrying(found) and found.seen.attempt < most else ""
+
+
+def is_worth_retrying(found: Look) -> bool:
+    """Whether it failed with a code that is worth another attempt; never after OOM, a full disk or a stop."""
+    end, rule = found.seen.exit, found.spec.get("retry") or {}
+    if found.verdict.outcome is not Outcome.FAILED or end is None or end.get("stop_reason"):
+        return False
+    return (end.get("cause") or "exit") == "exit" and end.get("rc") in (rule.get("on_exit") or [])
 
 
 def _heartbeat(found: Look) -> dict[str, object] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runctl.format import format_usd
 from runctl.models.record import Checkpoint, Exit, Index, RetryRule, newest_complete
-from runctl.services.jobs.look import Look, spent
+from runctl.services.jobs.look import Look, is_worth_retrying, spent
 from runctl.services.jobs.seen import Action, Outcome
 
 #: Seconds between the end of an attempt and the next, by how many were recovered before; the last repeats.
@@ -54,19 +54,11 @@ def decide(found: Look, index: Index | Mapping[str, Any], ends: Sequence[Exit] =
     if verdict.action is Action.RECOVER:
         if verdict.outcome is not Outcome.FAILED and rule.get("on_interruption") is False:
             return Decision(None, f"{verdict.reason}; retry.interruption is false", exhausted=True)
-    elif not _worth(found, rule):
+    elif not is_worth_retrying(found):
         return Decision(None, verdict.reason or verdict.outcome.value)
     if looped := _crash_loop(ends):
         return Decision(None, looped, exhausted=True)
     return _within_limits(found, index, rule)
-
-
-def _worth(found: Look, rule: RetryRule) -> bool:
-    """Whether it failed with a code that is worth another attempt; never after OOM, a full disk or a stop."""
-    end = found.seen.exit
-    if found.verdict.outcome is not Outcome.FAILED or end is None or end.get("stop_reason"):
-        return False
-    return (end.get("cause") or "exit") == "exit" and end.get("rc") in (rule.get("on_exit") or [])
 
 
 def _crash_loop(ends: Sequence[Exit]) -> str:

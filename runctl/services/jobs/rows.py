@@ -247,4 +247,4 @@ def open_rows(
 def _settled(row: Job) -> bool:
     """Whether nothing about a job changes by itself any more, its machine included."""
     over = row.state in {o.value for o in Outcome if o.over}
-    return over and row.resource_state in ("none", "terminated", "not-found")
+    return over and not row.due and row.resource_state in ("none", "terminated", "not-found")

@@ -83,7 +83,8 @@ class Seen:
         readable: the record could be read at all.
         attempt: its number; 0 before the first.
         launch: the intent.
-        launch_age_s: seconds since it was written, or since its machine was launched, whichever is later.
+        launch_age_s: seconds since it was written, or since its machine was launched, whichever is later; before the
+            first, since the job was made.
         state: the newest heartbeat.
         heartbeat_age_s: its age by S3's LastModified; None when there is none.
         exit: the exit record.

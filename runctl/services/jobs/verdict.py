@@ -88,6 +88,8 @@ def _pending(seen: Seen) -> Verdict | None:
         return None
     if seen.stop_wanted:
         return _told(seen, Outcome.CANCELLED, "stopped before its first attempt", row=0)
+    if seen.launch_age_s < CONSISTENCY_S:
+        return _told(seen, Outcome.PENDING, "it is being submitted", row=0)
     return _told(seen, Outcome.PENDING, "no attempt yet", row=0, action=Action.RELAUNCH)
 
 

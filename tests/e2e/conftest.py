@@ -1,0 +1,5 @@
+"""Fixtures of the tests that drive the real binary."""
+
+from tests.e2e.lab import lab
+
+__all__ = ["lab"]

@@ -1,0 +1,85 @@
+"""A laboratory for jobs: an empty embedded cloud with bucket, role and profile, a project, and the real binary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from runctl.demo.cloud import DemoCloud
+from tests.e2e.binary import Ended, runctl
+from tests.services.jobs.running import TRAINER, until
+
+BUCKET = "records-of-jobs"
+SUBMIT = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
+
+
+@dataclass
+class Lab:
+    """An empty cloud with what jobs need, and a project."""
+
+    cloud: DemoCloud
+    project: Path
+
+    def submit(self, *args: str, flags: tuple[str, ...] = (), steps: str = "100000", pause: str = "0.05") -> Ended:
+        return runctl("jobs", "submit", str(self.project / "train.py"), *SUBMIT, *flags, *args, "--", steps, pause)
+
+    def started(self, *flags: str, steps: str = "100000", pause: str = "0.05") -> str:
+        done = self.submit(flags=flags, steps=steps, pause=pause)
+        assert done.code == 0, done.err
+        return done.out.strip()
+
+    def aws(self, service: str) -> Any:
+        return botocore.session.Session().create_client(service, "us-east-1")
+
+
+@pytest.fixture
+def lab(cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    """Ready for a first job."""
+    cloud.reset(fleet="empty")
+    cloud.set_timings(pending=0.5, stopping=0.5, shutting_down=0.5)
+    monkeypatch.setenv("RUNCTL_JOBS_BUCKET", BUCKET)
+    made = runctl("init", "--yes")
+    assert made.code == 0, made.err
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(TRAINER)
+    return Lab(cloud, folder)
+
+
+def show(job: str) -> dict[str, Any]:
+    """What is known of a job."""
+    done = runctl("jobs", "show", job, "-o", "json")
+    assert done.code == 0, done.err
+    shown: dict[str, Any] = done.json()
+    return shown
+
+
+def wait(job: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The job once it is as wanted."""
+    seen: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        seen.append(show(job))
+        return wanted(seen[-1])
+
+    try:
+        until(there, pause=1.0)  # each look is a process
+    except AssertionError:
+        raise AssertionError(f"{seen[-1]['state']}: {seen[-1]['reason']}; {seen[-1]['events'][-5:]}") from None
+    return seen[-1]
+
+
+def in_state(*states: str) -> Callable[[dict[str, Any]], bool]:
+    """For `wait`: the outcome is one of these."""
+    return lambda shown: shown["state"] in states
+
+
+def machines(job: str = "") -> list[dict[str, Any]]:
+    """Machines that are listed, of one job or all."""
+    listed = runctl("instances", "list", "-o", "json").json()
+    return [m for m in listed if not job or m["job"] == job]
