@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -27,7 +24,7 @@ from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.service import Found, Jobs
 from tests.screens.driving import Driver, running
 from tests.screens.fleet import NOW, FleetBackend
-from tests.services.jobs.running import open_local, start, until, until_outcome, until_over
+from tests.services.jobs.running import end_supervisors, open_local, start, until, until_outcome, until_over
 
 JOBS = SourceKey(Source.JOBS, "")
 
@@ -54,9 +51,7 @@ def test_sleep_is_a_gap_by_either_clock(wall_s: float, ticks_s: float, woke: boo
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """A client of this computer's jobs; what runs is killed in the end."""
     yield open_local(tmp_path / "state")
-    for file in (tmp_path / "state" / "work").glob("*/*/supervisor.json"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(json.loads(file.read_text())["pid"], signal.SIGKILL)
+    end_supervisors(tmp_path / "state" / "work")
 
 
 def _interrupt(jobs: Jobs, found: Found, attempt: int) -> None:

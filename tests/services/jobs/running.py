@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +46,13 @@ def open_local(root: Path, owner: str = "ana") -> Jobs:
     provider = LocalProvider(root / "records", root / "work")
     here = {"local": provider}
     return Jobs({"local": LocalStore(root / "records")}, here, here, SystemClock(), owner)
+
+
+def end_supervisors(work: Path) -> None:
+    """Kill whatever still runs of the attempts below a directory."""
+    for file in work.glob("*/*/supervisor.json"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(json.loads(file.read_text())["pid"], signal.SIGKILL)
 
 
 def ready(jobs: Jobs, project: Path, *args: str, text: str = TRAINER, name: str = "train") -> Submission:

@@ -25,16 +25,14 @@ from runctl.services.jobs.rows import Memory, Rows
 from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.service import Jobs
 from runctl.services.jobs.stores import Blob, ConflictError, LocalStore
-from tests.services.jobs.running import open_local, ready, start, until, until_outcome, until_over
+from tests.services.jobs.running import end_supervisors, open_local, ready, start, until, until_outcome, until_over
 
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """A client; what it started is killed in the end."""
     yield open_local(tmp_path / "state")
-    for file in (tmp_path / "state" / "work").glob("*/*/supervisor.json"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(json.loads(file.read_text())["pid"], signal.SIGKILL)
+    end_supervisors(tmp_path / "state" / "work")
 
 
 def test_from_submit_to_success_everything_can_be_read_afterwards(jobs: Jobs, tmp_path: Path) -> None:
