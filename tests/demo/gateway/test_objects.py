@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from runctl.demo.cloud import DemoCloud
@@ -37,7 +37,8 @@ def test_an_object_is_as_old_as_the_cloud_says_and_no_older(empty: Aws, cloud_pr
     def age() -> timedelta:
         said = s3.get_object(Bucket="beats", Key="state.json")
         now = parsedate_to_datetime(said["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return now - said["LastModified"]
+        born: datetime = said["LastModified"]
+        return now - born
 
     assert age() < timedelta(minutes=1)
     cloud_process.advance(3600)
