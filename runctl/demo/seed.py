@@ -108,10 +108,23 @@ def _volume(world: World, plan: VolumePlan, machines: list[Any]) -> Any:
     backend.create_tags([volume.id], ({"Name": plan.name} if plan.name else {}) | plan.tags)
     if plan.machine is not None:
         machine = machines[plan.machine]
-        attachment = backend.attach_volume(volume.id, machine.id, "/dev/sdf")
+        device = _free_device(machine)
+        attachment = backend.attach_volume(volume.id, machine.id, device)
         attachment.attach_time = max(volume.create_time, machine.launch_time)
-        machine.block_device_mapping["/dev/sdf"].attach_time = attachment.attach_time
+        machine.block_device_mapping[device].attach_time = attachment.attach_time
     return volume
+
+
+def _free_device(machine: Any) -> str:
+    """A name that no disk of the machine has, as EC2 demands; moto would let the second one push out the first.
+
+    Raises:
+        ValueError: the machine has all the disks that names are for.
+    """
+    for letter in "fghijklmnop":
+        if (device := f"/dev/sd{letter}") not in machine.block_device_mapping:
+            return device
+    raise ValueError(f"{machine.id} has a disk under every name from /dev/sdf to /dev/sdp")
 
 
 def _snapshot(world: World, plan: SnapshotPlan, disks: list[Any]) -> None:

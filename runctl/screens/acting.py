@@ -6,7 +6,7 @@ thread; nothing is sent that the dialog has not shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from runctl.format import clean_text
@@ -14,6 +14,7 @@ from runctl.models.plan import Kind, Plan, Rule, Verb
 from runctl.screens import modals
 from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.noun import Resource
+from runctl.store.marks import Answer, Meant, meant
 from runctl.theme import ASCII
 
 if TYPE_CHECKING:
@@ -107,33 +108,36 @@ class ActingScreen(ChoosingScreen[T]):
         return next((x for x in listed if x.id == resource.id), None)
 
     def _with_targets(self, then: Callable[[list[Live]], None]) -> None:
+        """Hand over the things that the rows meant are."""
+        self.with_rows(lambda rows: self._hand_over(rows, then))
+
+    def with_rows(self, then: Callable[[Sequence[Any]], None]) -> None:
         """Hand over the marked rows, else the one under the cursor; marks that a filter hides are asked about."""
         table = self.table
-        hidden = len(table.marks) - len(table.marked_rows())
-        if not table.marks:
-            row = table.cursor_row
-            self._hand_over([] if row is None else [row], then)
-        elif hidden <= 0:
-            self._hand_over(table.marked_rows(), then)
+        found = meant(self.items(), table.rows, table.marks, table.cursor_row, self.identify)
+        if found.hidden:
+            self._ask_hidden(found, then)
+        elif table.marks and not found.shown:
+            one = found.gone == 1
+            said = f"the {'mark is on a row' if one else f'{found.gone} marks are on rows'} that this list has no more"
+            self.notify(f"{said}: u forgets {'it' if one else 'them'}", markup=False)
         else:
-            self._ask_hidden(hidden, then)
+            then(found.rows())
 
-    def _ask_hidden(self, hidden: int, then: Callable[[list[Live]], None]) -> None:
-        shown = self.table.marked_rows()
-        marked = [r for r in self.items() if self.identify(r) in self.table.marks]
+    def _ask_hidden(self, found: Meant[Any], then: Callable[[Sequence[Any]], None]) -> None:
+        shown, hidden = len(found.shown), len(found.hidden)
         one, many = self.noun.word
-        options = [
-            modals.Option("none", "nothing", "leave it and look at the marks"),
-            modals.Option("shown", f"only the {len(shown)} shown", "marks that the filter hides are left out"),
-            modals.Option("all", f"all {len(marked)}", "those that are hidden as well"),
-        ]
+        options = [modals.Option(Answer.NOTHING, "nothing", "leave it and look at the marks")]
+        if shown:
+            options.append(modals.Option(Answer.SHOWN, f"only the {shown} shown", "what the filter hides is left out"))
+        options.append(modals.Option(Answer.ALL, f"all {shown + hidden}", _named(map(self.noun.title, found.hidden))))
 
         def picked(chosen: tuple[str, ...] | None) -> None:
-            if chosen and chosen[0] != "none":
-                self._hand_over(shown if chosen[0] == "shown" else marked, then)
+            if chosen and chosen[0] != Answer.NOTHING:
+                then(found.rows(Answer(chosen[0])))
 
         title = f"{hidden} marked {one if hidden == 1 else many} hidden by the filter: act on"
-        self.app.push_screen(modals.PickModal(title, options, present="none"), picked)
+        self.app.push_screen(modals.PickModal(title, options, present=Answer.NOTHING), picked)
 
     def _hand_over(self, rows: Iterable[Any], then: Callable[[list[Live]], None]) -> None:
         found = [(row, self._live(self.noun.resource(row))) for row in rows]
@@ -215,3 +219,9 @@ class ActingScreen(ChoosingScreen[T]):
                 self.table.marks = frozenset()
 
         self.app.push_screen(modal, closed)
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first of some names, and how many more there are."""
+    first, *others = (clean_text(name, 30) for name in names)
+    return f"with {first}" + (f" and {len(others)} more" if others else "")

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from runctl.format import clean_text, format_count, format_time
 from runctl.keymap import Scope, bindings_for
 from runctl.models.job import Job
+from runctl.models.plan import Verb
 from runctl.models.snapshot import Health, Source
 from runctl.screens.base import FleetScreen
 from runctl.screens.cells import (
@@ -188,13 +189,15 @@ class JobsScreen(FleetScreen[Job]):
 
     def action_stop(self) -> None:
         """Stop the job by its own way; where only tags tell of one, its machine."""
-        rows = self.table.marked_rows() or ([self.table.cursor_row] if self.table.cursor_row is not None else [])
+        self.with_rows(self._stop_rows)
+
+    def _stop_rows(self, rows: Sequence[Job]) -> None:
         if rows and all(has_record(row) for row in rows):
             self._acts.stop(rows)
-        elif rows and any(has_record(row) for row in rows):
+        elif any(has_record(row) for row in rows):
             self.notify("some of these have no record: stop those by their machines", markup=False)
         else:
-            super().action_stop()
+            self._hand_over(rows, lambda live: self.act(Verb.STOP, live))
 
     def action_submit_job(self) -> None:
         """A new job."""

@@ -54,16 +54,17 @@ def whereabouts(snapshot: Snapshot, desk: Desk, panel: PanelStatus, now: datetim
 
 
 def status_pieces(
-    noun: Noun[Any], choice: Choice, counts: tuple[int, int, int], panel: PanelStatus, signs: Glyphs
+    noun: Noun[Any], choice: Choice, counts: tuple[int, int, int, int], panel: PanelStatus, signs: Glyphs
 ) -> list[Piece]:
-    """Rows, marks, order, freshness and troubles; `counts` are rows shown, rows known, rows marked."""
-    shown, total, marked = counts
+    """Rows, marks, order, freshness and troubles; `counts` are rows shown, rows known, marks, and those not shown."""
+    shown, total, marked, unseen = counts
     name = choice.sort or noun.sort
     order = noun.sortable().get(name, name)
     listed = total or panel.as_of is not None  # nothing of what was never listed is not known to be none
     pieces = [Piece(f"{shown} of {total}") if listed else Piece("? of ?")]
     if marked:
-        pieces.append(Piece(f"{marked} marked", "accent", bold=True, rank=2))
+        told = f"{marked} marked" + (f", {unseen} not shown" if unseen else "")
+        pieces.append(Piece(told, "accent", bold=True, rank=2))
     if name:
         pieces.append(Piece(f"sort {order} {signs.down if choice.descending else signs.up}", "muted", rank=5))
     if choice.waste_only:

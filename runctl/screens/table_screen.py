@@ -221,7 +221,8 @@ class TableScreen(Screen[None], Generic[T]):
         context, panel, table = self.context, self.panel(), self.table
         self.show_strip(self.query_one(MoneyStrip))
         self.query_one(TabStrip).show_tabs(tabs(context), self.NOUN.name)
-        counts = (len(self.shown.rows), self.shown.total, len(table.marks))
+        unseen = len(table.marks) - len(table.marked_rows())
+        counts = (len(self.shown.rows), self.shown.total, len(table.marks), unseen)
         pieces = status_pieces(self.noun, self.choice, counts, panel, self.signs)
         if (told := banner(self.snapshot)) is not None:
             pieces.insert(0, told)

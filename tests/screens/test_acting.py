@@ -109,6 +109,12 @@ async def test_marks_that_a_filter_hides_are_asked_about(cloud: DemoCloud) -> No
         await driver.press("S", "down", "enter")
         await asked(driver)
         assert "stop alpha" in driver.screen()
+        await driver.press("escape")
+        driver.fleet.action_filter_by("beta")
+        driver.fleet.table.marks = frozenset({"i-0123456789abcdef0"})
+        await driver.press("S")
+        assert driver.app.screen is driver.fleet, "the cursor's row is not what was marked"
+        assert driver.notices()[-1] == "the mark is on a row that this list has no more: u forgets it"
 
 
 async def test_the_menu_offers_what_fits_the_row(cloud: DemoCloud) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual import events, on
+from textual import _wait, events, on
 from textual.keys import _character_to_key
 from textual.widgets import Button
 
@@ -100,6 +100,7 @@ async def walk(driver: Driver, ids: list[str], count: int, last: deque[str]) -> 
             await driver.pilot.pause()
         else:
             await driver.pilot.press(what)
+        assert driver.app.is_running, "keys that nobody hears prove nothing"
         if dialog and rng.random() < 0.3:
             await driver.pilot.pause(0.1)  # a person reads; answers arrive
     screen = driver.app.screen
@@ -125,6 +126,8 @@ async def test_random_keys_change_nothing_that_nobody_confirmed(
     cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read_only: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)  # exports go there
+    # The driver sleeps a fiftieth of a second, twice, before it sees that a key's work is done.
+    monkeypatch.setattr(_wait, "SLEEP_GRANULARITY", 1 / 200)
     ids = fleet(cloud)
     last: deque[str] = deque(maxlen=40)
     async with acting(replace(HERE, read_only=read_only), app_class=WatchedApp) as driver:

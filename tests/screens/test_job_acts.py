@@ -134,3 +134,19 @@ def test_lines_of_a_new_job_are_judged_while_they_are_written(
     if verdict.parameters is not None:
         job = build_job(verdict.parameters)
         assert (job.limits.budget, job.limits.ttl, job.args) == (20.0, 28_800.0, ("--lr", "1 2"))
+
+
+async def test_marks_that_a_filter_hides_stop_no_other_job(tmp_path: Path) -> None:
+    async with opened(tmp_path, "running") as (driver, _, _store):
+        await driver.press("escape")
+        driver.fleet.table.marks = frozenset({IDS["interrupted"]})
+        driver.fleet.action_filter_by(f"id:{IDS['running']}")
+        await driver.until(lambda: "1 marked, 1 not shown" in driver.screen())
+        await driver.press("S")
+        assert "1 marked job hidden by the filter: act on" in driver.screen()
+        assert "only the" not in driver.screen(), "nothing that is marked is shown"
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.screen is driver.fleet)
+        await driver.press("S", "down", "enter")
+        await driver.until(lambda: isinstance(driver.app.screen, JobModal) and "has 2m" in driver.screen())
+        assert IDS["running"] not in driver.screen()

@@ -1,4 +1,4 @@
-"""Random fleets, verbs, marks and overrides: what the rules protect is in no call, and everything else is done.
+"""Random fleets, verbs, marks, filters and overrides: what the rules protect is in no call, all else is done.
 
 The judge here is written a second time, from docs/safety.md and not from the policy engine. `ACT_CASES=1000` runs the
 long form.
@@ -7,7 +7,7 @@ long form.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from runctl.config.settings import ProfileRules, Settings
 from runctl.demo.cloud import DemoCloud
 from runctl.models.plan import OVERRIDABLE, ItemResult, Outcome, Plan, Rule, Verb
+from runctl.screens.instances import INSTANCES
 from runctl.services.actions import Actions
 from tests.services.doors import EAST, OURS, ZOE, disk, machine, open_door
+from tests.services.picking import Look, chosen, looks, wanted
 
 CASES = int(os.environ.get("ACT_CASES", "12"))
 FAST = replace(ZOE, aws=replace(ZOE.aws, calls_per_second=1e6))
@@ -61,6 +63,15 @@ MACHINE = st.builds(
     marked=st.sampled_from((True, True, True, False)),
     protect=st.sampled_from((False, False, False, False, True)),
 )
+#: What may stand in the filter line, and which machines it shows.
+FILTERS: dict[str, Callable[[Made], bool]] = {
+    "": lambda _: True,
+    "state:running": lambda m: m.state == "running",
+    "!state:running age>1d": lambda m: m.state != "running" and m.age_s > 86_400,
+    "tag:runctl:owner=zoe": lambda m: m.tags.get("runctl:owner") == "zoe",
+    "tag:runctl:protected | tag:runctl:job": lambda m: bool({"runctl:protected", "runctl:job"} & set(m.tags)),
+    "nothing-has-this": lambda _: False,
+}
 
 
 @cache
@@ -134,13 +145,14 @@ def _client(url: str) -> Any:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(
-    fleet=st.lists(MACHINE, min_size=2, max_size=8).filter(lambda f: any(m.marked for m in f)),
+    fleet=st.lists(MACHINE, min_size=2, max_size=8),
+    look=looks(FILTERS),
     verb=st.sampled_from(VERBS),
     mode=st.sampled_from(("normal", "normal", "normal", "normal", "read-only", "protected")),
     overrides=st.frozensets(st.sampled_from(sorted(OVERRIDABLE)), max_size=4),
 )
 def test_what_is_protected_is_never_touched(
-    cloud: DemoCloud, fleet: list[Made], verb: Verb, mode: str, overrides: frozenset[Rule]
+    cloud: DemoCloud, *, fleet: list[Made], look: Look, verb: Verb, mode: str, overrides: frozenset[Rule]
 ) -> None:
     cloud.reset(fleet="empty")
     disks = tuple(disk(n, m.disk) for n, m in enumerate(fleet) if m.disk is not None and m.state == "running")
@@ -150,10 +162,21 @@ def test_what_is_protected_is_never_touched(
         disks,
     )  # fmt: skip
     by_id = dict(zip(ids, fleet, strict=True))
-    marked = [i for i, m in by_id.items() if m.marked]
     parameters = {"set": {"team": "x"}} if verb is Verb.TAG else {}
     acting = door(mode)
-    plan = acting.draft(verb, marked, parameters, overrides)
+    things = chosen(acting, INSTANCES, acting.ground.cloud.find_instances(EAST, ids=ids),
+                    frozenset(i for i, m in by_id.items() if m.marked), look)  # fmt: skip
+    marked = [m.id for m in things]
+    if any(m.marked for m in fleet):
+        assert set(marked) == wanted(by_id, FILTERS[look.filter], look)
+    else:
+        assert len(marked) == any(FILTERS[look.filter](m) for m in fleet), (
+            "the row under the cursor, where there is one"
+        )
+    if not things:
+        return  # the screen says so, and there is nothing to draft
+    plan = acting.draft_on(verb, things, parameters, overrides)
+    assert [i.id for i in plan.items] == marked, "what is shown is what is meant"
     assert cloud.changes() == [], "a draft sends nothing"
     results = applied(cloud, acting, plan, [i for i, m in by_id.items() if m.protect])
     touched = {i for _, _, named in cloud.changes() for i in named}

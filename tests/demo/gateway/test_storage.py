@@ -8,6 +8,7 @@ import pytest
 
 from runctl.demo.cloud import DemoCloud
 from tests.demo.conftest import Aws, instances, launch, refused
+from tests.services.doors import disk, machine
 
 
 def _volume(ec2: Any, **parameters: Any) -> dict[str, Any]:
@@ -40,6 +41,18 @@ def test_attachments_say_whether_the_disk_goes_with_the_machine(aws: Aws) -> Non
     volumes = aws("ec2").describe_volumes(Filters=[{"Name": "attachment.device", "Values": ["/dev/sd*"]}])["Volumes"]
     flags = {a["Device"]: a["DeleteOnTermination"] for v in volumes for a in v["Attachments"]}
     assert flags == {"/dev/sda1": True, "/dev/sdf": False}
+
+
+def test_two_disks_that_are_built_on_one_machine_have_names_of_their_own(empty: Aws, cloud_process: DemoCloud) -> None:
+    (host,) = cloud_process.build([machine()], [disk(0, name="a"), disk(0, name="b")])
+    ec2 = empty("ec2")
+    (found,) = instances(ec2, InstanceIds=[host])
+    data = {m["Ebs"]["VolumeId"]: m["DeviceName"] for m in found["BlockDeviceMappings"][1:]}
+    assert sorted(data.values()) == ["/dev/sdf", "/dev/sdg"]
+    for volume, device in data.items():
+        assert ec2.detach_volume(VolumeId=volume)["Device"] == device
+    with pytest.raises(ValueError, match="under every name"):
+        cloud_process.build([machine()], [disk(0) for _ in range(12)])
 
 
 def test_a_volume_is_created_once_and_after_a_moment(empty: Aws, cloud_process: DemoCloud) -> None:
