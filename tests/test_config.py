@@ -53,6 +53,16 @@ def test_without_files_the_defaults_hold_and_no_pydantic_is_loaded(tmp_path: Pat
     assert done.stdout.strip() == "[]"
 
 
+def test_rules_of_a_profile_hold_when_aws_own_variable_names_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(project, '[profiles.prod]\nread_only = true\nregions = ["eu-west-1"]\n').settings
+    assert not settings.is_read_only(None)
+    monkeypatch.setenv("AWS_PROFILE", "prod")
+    assert settings.is_read_only(None)
+    assert settings.is_read_only("")
+    assert settings.regions_for(None) == ("eu-west-1",)
+    assert not settings.is_read_only("default"), "a profile that is named is that one"
+
+
 def test_flags_over_variables_over_project_over_user_over_defaults(project: Path) -> None:
     user = project.parent / ".config/runctl/runctl.toml"
     user.parent.mkdir(parents=True)

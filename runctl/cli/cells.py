@@ -100,11 +100,7 @@ _WRITERS: Mapping[Kind, Callable[[Any], str]] = {
 
 
 def csv_value(field: Field[Any], item: Any, context: Context) -> str:
-    """One value for a machine: numbers unrounded, times ISO-8601, unknown empty.
-
-    A text that a spreadsheet would run as a formula (`=`, `+`, `@`, or `-` before something that is no number) gets
-    an apostrophe in front, as OWASP's page on CSV injection advises: names and tags come from anybody in the account.
-    """
+    """One value for a machine: numbers unrounded, times ISO-8601, unknown empty."""
     value = field.get(item, context)
     if value is None:
         return ""
@@ -116,5 +112,14 @@ def csv_value(field: Field[Any], item: Any, context: Context) -> str:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
         value = " ".join(f"{k}={v}" for k, v in value.items() if v is not None)
-    text = clean_text(str(value), 4096)
+    return csv_word(str(value))
+
+
+def csv_word(text: str) -> str:
+    """Outside text as a value of a table.
+
+    A text that a spreadsheet would run as a formula (`=`, `+`, `@`, or `-` before something that is no number) gets
+    an apostrophe in front, as OWASP's page on CSV injection advises: names and tags come from anybody in the account.
+    """
+    text = clean_text(text, 4096)
     return f"'{text}" if text[:1] in ("=", "+", "@", "-") else text

@@ -21,6 +21,7 @@ def confirm(call: Invocation, question: str, *, word: str = "") -> None:
     """
     if call.args.yes:
         return
+    question = call.style.clean(question, 1000)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(f"{question}: needs --yes without a terminal", allowed="--dry-run shows what would happen")
     asked = f"Type {word!r} to go on: " if word else "Go on? [y/N] "

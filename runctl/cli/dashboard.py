@@ -53,10 +53,16 @@ def _open_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> 
     from runctl.services.aws.backend import AwsBackend
     from runctl.services.aws.door import open_actions
     from runctl.services.launch.earlier import reconcile
+    from runctl.services.verbs.row import JobLookup, no_job_known
 
     if not isinstance(backend, AwsBackend):
         raise TypeError(f"{type(backend).__name__} cannot be acted on")
-    door = open_actions(backend, call.settings, call.clock, regions)
+    known: JobLookup = no_job_known
+    if call.settings.jobs.bucket is not None:
+        from runctl.cli.jobs_connect import open_jobs_door
+
+        known = open_jobs_door(call, backend, regions).jobs.lookup()
+    door = open_actions(backend, call.settings, call.clock, regions, jobs=known)
     reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
     return door
 

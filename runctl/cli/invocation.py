@@ -43,6 +43,11 @@ class Invocation:
         return self.resolved.settings
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed: by flag, by settings, or by the rules of the profile in use."""
+        return self.settings.is_read_only(self.settings.profile)
+
+    @property
     def output(self) -> str:
         """The chosen format."""
         return getattr(self.args, "output", None) or "table"
@@ -52,9 +57,9 @@ class Invocation:
         return round((self.clock.monotonic() - self.started) * 1000)
 
     def hint(self, text: str) -> None:
-        """Something useful that is not data; silenced by -q."""
+        """Something useful that is not data, with whatever AWS, a record or a log said in it; silenced by -q."""
         if not self.args.quiet:
-            print(text, file=sys.stderr)
+            print("\n".join(self.style.clean(line, 4096) for line in text.split("\n")), file=sys.stderr)
 
     def detail(self, text: str) -> None:
         """Something for the curious; only with -v."""

@@ -66,12 +66,12 @@ def _stop(call: Invocation) -> int:
 
     jobs, found = open_found(call)
     job, name = found.record.job, found.spec.get("name")
-    if found.provider != "local" and call.settings.read_only:
-        raise InputError("read-only: stopping changes S3 and ends a machine", allowed="looking, and --dry-run")
     seen = jobs.look(found)
     if call.args.dry_run:
         tell(call, job, "stop", "planned", f"{seen.verdict.outcome} on {seen.verdict.resource}: save, upload, end")
         return 0
+    if found.provider != "local" and call.read_only:
+        raise InputError("read-only: stopping changes S3 and ends a machine", allowed="looking, and --dry-run")
     confirm(call, f"stop {name} ({job}), which is {seen.verdict.outcome}; it saves and uploads first")
     reason = call.args.reason or f"stopped by {jobs.owner}"
     jobs.stop(found, reason, grace_s=call.args.grace)

@@ -50,7 +50,7 @@ def with_hands(call: Invocation, jobs: Jobs, provider: str, region: str | None =
 
     if provider == "local":
         return local_hands(jobs)
-    if call.settings.read_only:
+    if call.read_only:
         raise InputError("read-only: this changes AWS", allowed="looking, and --dry-run")
     if provider not in jobs.stores:
         raise ConfigurationError(

@@ -291,6 +291,9 @@ def _write_metrics(call: Invocation, curves: Curves, wanted: list[str]) -> None:
 
 
 def _csv(text: str) -> str:
+    from runctl.cli.cells import csv_word
+
+    text = csv_word(text)
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
 
 

@@ -225,7 +225,7 @@ def _lines(call: Invocation, job: Job, made: Submission) -> list[str]:
     ends += [f"at ${limits.budget:,.2f}"] if limits.budget is not None else []
     said.append(f"ends        {', or '.join(ends)}")
     said += [f"warning     {clean(w, 400)}" for w in made.warnings]
-    return said
+    return [clean(line, 1000) for line in said]
 
 
 def _places(made: Submission) -> list[str]:

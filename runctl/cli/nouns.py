@@ -116,7 +116,8 @@ def _plain(value: Any) -> Any:
 
 
 def write_facts(call: Invocation, facts: Sequence[tuple[str, str]]) -> None:
-    """Name and value, one a line."""
-    width = max((len(label) for label, _ in facts), default=0)
-    output.write_lines(call.style.paint(f"{label:<{width}}", Tone.DIM) + f"  {value}" for label, value in facts)
+    """Name and value, one a line; a name may come from outside too (a tag, a metric), values are clean already."""
+    named = [(call.style.clean(label, 80), value) for label, value in facts]
+    width = max((len(label) for label, _ in named), default=0)
+    output.write_lines(call.style.paint(f"{label:<{width}}", Tone.DIM) + f"  {value}" for label, value in named)
     sys.stdout.flush()

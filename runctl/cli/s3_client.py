@@ -61,5 +61,5 @@ def refuse_read_only(call: Invocation, what: str) -> None:
     Raises:
         InputError: read-only is set.
     """
-    if call.settings.is_read_only(call.settings.profile):
+    if call.read_only:
         raise InputError(f"read-only: {what} changes S3", allowed="downloads, listings and --dry-run")

@@ -7,6 +7,7 @@ The string under each field is its documentation: `docs/configuration.md` and `r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -185,7 +186,9 @@ class Settings:
     """Rules by AWS profile."""
 
     def rules(self, profile: str | None) -> ProfileRules:
-        """Rules of a profile; the default rules when none are written for it."""
+        """Rules of a profile, of the one that AWS's own rules choose for None or ""; the default rules without any."""
+        if not profile and self.profiles:
+            profile = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
         return self.profiles.get(profile or "default", _NO_RULES)
 
     def is_read_only(self, profile: str | None) -> bool:

@@ -147,3 +147,8 @@ def test_a_stream_that_cannot_carry_a_letter_gets_a_question_mark(monkeypatch: p
     output.write("é 東\n")
     stream.flush()
     assert raw.getvalue() == b"\xe9 ?\n"
+
+
+def test_a_hint_is_lines_of_text_and_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    call().hint("no\x1b[31m capacity\x1b]0;owned\x07\n  [jobs]")
+    assert capsys.readouterr().err == "no capacity\n  [jobs]\n"

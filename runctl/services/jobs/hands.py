@@ -141,7 +141,8 @@ class JobsDoor:
         Raises:
             InputError: read-only, and the job is not of this computer.
         """
-        if provider != "local" and self.settings.is_read_only(self.settings.profile):
+        profile = self.settings.profile if self.backend is None else self.backend.profile  # it may have been changed
+        if provider != "local" and self.settings.is_read_only(profile):
             raise InputError("read-only: this changes AWS", allowed="looking")
 
     def hands(self, provider: str, region: str | None) -> Jobs:
