@@ -160,9 +160,12 @@ class DemoCloud:
         kept = {k: v for k, v in environ.items() if k not in MISLEADING and not k.startswith("AWS_ENDPOINT_URL")}
         return kept | self.environment(region)
 
-    def reset(self, fleet: str = "lively", seed: int = 7, speed: float = 1.0) -> None:
-        """Back to the first second of a fleet; faults and counts are forgotten too."""
-        self.control.post("reset", fleet=fleet, seed=seed, speed=speed)
+    def reset(self, fleet: str = "lively", seed: int = 7, speed: float = 1.0, *, story: bool = True) -> None:
+        """Back to the first second of a fleet; faults and counts are forgotten too.
+
+        Without its `story` the lively fleet stays as it is until somebody changes it.
+        """
+        self.control.post("reset", fleet=fleet, seed=seed, speed=speed, story=story)
 
     def advance(self, seconds: float) -> None:
         """Let demo time pass at once: what falls due in it has happened when this returns."""

@@ -28,20 +28,26 @@ def plan_of(name: str, number: int) -> fleet.FleetPlan:
     return FLEETS[name](number)
 
 
-def start_fleet(edge: Edge, name: str, number: int, speed: float | None = None) -> None:
-    """Empty the cloud and build a fleet; the lively one also begins to move."""
+def start_fleet(edge: Edge, name: str, number: int, speed: float | None = None, *, story: bool = True) -> None:
+    """Empty the cloud and build a fleet; the lively one also begins to move, unless it shall have no story."""
     plan = plan_of(name, number)
     edge.faults.clear(number)
     edge.skew_s = 0.0
     machines = seed.reset(edge.world, plan, number, speed)
     edge.calls.clear()
     edge.changes.clear()
-    if name == "lively":
+    if name == "lively" and story:
         begin_story(edge.world, machines)
 
 
 def _reset(edge: Edge, body: dict[str, Any]) -> Any:
-    start_fleet(edge, body.get("fleet", "lively"), int(body.get("seed", edge.world.seed)), body.get("speed"))
+    start_fleet(
+        edge,
+        body.get("fleet", "lively"),
+        int(body.get("seed", edge.world.seed)),
+        body.get("speed"),
+        story=bool(body.get("story", True)),
+    )
     return {}
 
 

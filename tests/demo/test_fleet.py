@@ -59,9 +59,9 @@ def test_exactly_one_running_machine_has_no_known_price() -> None:
 
 def test_the_same_seed_gives_the_same_fleet_ids_too(aws: Aws, cloud: DemoCloud) -> None:
     first = everything(aws)
-    cloud.reset(seed=8)
+    cloud.reset(seed=8, story=False)
     other = everything(aws)
-    cloud.reset(seed=7)
+    cloud.reset(seed=7, story=False)
     assert everything(aws) == first
     assert first != other
 
@@ -102,6 +102,7 @@ def test_the_fleet_moves_while_one_watches_and_the_same_way_each_time(aws: Aws, 
 
 
 def test_machines_that_somebody_protects_are_left_alone(aws: Aws, cloud: DemoCloud) -> None:
+    cloud.reset()
     cloud.advance(4 * 3600)
     for region in REGIONS:
         for one in instances(aws("ec2", region)):
