@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -47,24 +45,14 @@ async def test_a_hung_cloud_blocks_no_key() -> None:
         made.open.clear()
         return made
 
-    lags: list[float] = []
-
-    async def probe() -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            lags.append(time.monotonic() - before - 0.01)
-
     async with running(backend=hung, wait=False) as driver:
         await driver.until(lambda: driver.backends and driver.backend.calls)
-        task = asyncio.create_task(probe())
         for keys in ("2", "3", "4", "5", "1", "question_mark", "escape", "slash", "x", "escape", "y", "r"):
             await driver.press(keys)
-        task.cancel()
         assert driver.app.current_mode == "instances"
         assert "waiting for AWS" in driver.screen()
-    # A call on the UI's thread would hang for as long as the cloud does. (The bound leaves room for a busy machine.)
-    assert max(lags) < 1.0
+        # A call in the UI's thread, which is this one, would hang for as long as the cloud does.
+        assert threading.current_thread() not in driver.backend.asked_by
 
 
 async def test_hidden_screens_do_nothing_and_catch_up() -> None:

@@ -97,8 +97,9 @@ class _Poller(threading.Thread):
 
     def _fetch(self) -> None:
         self._answered = False
+        asked_in = self._owner.turn
         try:
-            self._settle(self._ask(self._next_in))
+            self._settle(self._ask(self._next_in), asked_in)
         except Exception:  # noqa: BLE001  # whoever receives the events failed: no reason to stop asking AWS
             self._failures += 1
 
@@ -127,12 +128,12 @@ class _Poller(threading.Thread):
             return 0
         return self._failures + (2 if isinstance(error, ThrottledError) else 1)
 
-    def _settle(self, error: RunctlError | None) -> None:
+    def _settle(self, error: RunctlError | None, asked_in: int) -> None:
         owner = self._owner
         self._failures = self._failures_after(error)
         self._answered = error is None
         if isinstance(error, CredentialsError):
-            owner.hold()
+            owner.hold(asked_in)
         if isinstance(error, DeniedError):
             owner.denied.add(self.key)
         else:
@@ -166,6 +167,7 @@ class Pollers:
         self.stopped, self.held, self.first_data = threading.Event(), threading.Event(), threading.Event()
         self.denied: set[SourceKey] = set()
         self.paused = False
+        self.turn = 0
         self.monotonic = SystemClock().monotonic  # waits are real, also where the screen's clock stands still
         self._publish = publish
         self._types = TypeScout(backend, self._pass_on, scope)
@@ -239,9 +241,16 @@ class Pollers:
         for poller in self._all():
             poller.reconsider()
 
-    def hold(self) -> None:
-        """Stop asking until `resume`: the credentials are no longer accepted."""
-        self.held.set()
+    def hold(self, asked_in: int) -> None:
+        """Stop asking until `resume`: the credentials are no longer accepted.
+
+        Args:
+            asked_in: `turn` when AWS was asked. What was asked before the last `resume` tells of the credentials of
+                then, however late its answer comes.
+        """
+        with self._lock:
+            if asked_in == self.turn:
+                self.held.set()
 
     def pause(self) -> None:
         """Stop asking because the user said so."""
@@ -251,7 +260,9 @@ class Pollers:
     def resume(self) -> None:
         """Ask again, now, and who we are as well: the credentials may be others."""
         self.paused = False
-        self.held.clear()
+        with self._lock:
+            self.turn += 1
+            self.held.clear()
         for poller in self._all():
             poller.request()
 

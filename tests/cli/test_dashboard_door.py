@@ -10,7 +10,6 @@ import pytest
 from runctl.cli.dashboard import _open_door
 from runctl.cli.invocation import Invocation
 from runctl.cli.jobs_connect import open_jobs_door
-from runctl.cli.s3_client import client_for
 from runctl.clock import SystemClock
 from runctl.config import DEFAULTS, Resolved
 from runctl.config.settings import JobSettings, ProfileRules, Settings
@@ -22,6 +21,7 @@ from runctl.services.aws.backend import open_backend
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.stores import BucketStore
 from runctl.services.transfer.client import Request
+from runctl.services.transfer.opening import open_client as client_for
 from tests.cli import fleets
 from tests.services.doors import EAST, OURS, ZOE, fleet_of, machine
 

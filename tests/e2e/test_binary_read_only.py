@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runctl.cli.s3_client import client_for
 from runctl.clock import SystemClock
 from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.stores import BucketStore
 from runctl.services.transfer.client import Request
+from runctl.services.transfer.opening import open_client as client_for
 from tests.e2e.binary import runctl
 from tests.screens.job_records import IDS, Writer, spec_of, state
 

@@ -128,11 +128,13 @@ class FleetBackend:
         self.closed = threading.Event()
         self.errors: dict[str, RunctlError] = {}
         self.calls: list[str] = []
+        self.asked_by: set[threading.Thread] = set()
         self.instances, self.volumes = machines(), volumes()
         self.region: str | None = REGION
 
     def _call(self, name: str, region: str = "") -> None:
         self.calls.append(name)
+        self.asked_by.add(threading.current_thread())
         while not self.open.wait(0.02):
             if self.closed.is_set():
                 raise NetworkError("closed", CallSite("ec2", name, region, "Closed"))

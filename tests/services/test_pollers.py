@@ -117,10 +117,21 @@ def test_expired_credentials_stop_polling_until_resumed(cloud: DemoCloud, poller
     cloud.faults.add("expired", service="*")
     pollers.start()
     inbox.until(lambda e: isinstance(e, ListingFailed) and e.error.error_class == "CredentialsError")
-    assert pollers.held.wait(5)
+    assert pollers.held.wait(30)
     cloud.faults.clear()
     pollers.resume()
     inbox.until(lambda e: isinstance(e, ListingCompleted))
+
+
+def test_an_answer_to_what_was_asked_before_the_login_holds_nothing(cloud: DemoCloud, inbox: Inbox) -> None:
+    """Its request left with the old credentials, and its refusal comes when the new ones are at work."""
+    made = Pollers(open_backend(DEFAULTS), inbox.put, clock=SystemClock(), scope=1, regions=REGIONS, intervals=FAST)
+    asked_in = made.turn
+    made.resume()
+    made.hold(asked_in)
+    assert not made.held.is_set()
+    made.hold(made.turn)
+    assert made.held.is_set()
 
 
 def test_a_hung_region_delays_nobody_and_is_named(cloud: DemoCloud) -> None:
@@ -303,7 +314,7 @@ def test_expired_credentials_end_all_calls_within_one_cycle(cloud: DemoCloud, in
         failed = inbox.until(lambda e: isinstance(e, ListingFailed))
         assert isinstance(failed, ListingFailed)
         assert failed.next_try is None
-        assert pollers.held.wait(5)
+        assert pollers.held.wait(30)
         settled = wait_until_still(lambda: sum(cloud.calls().values()))
         time.sleep(0.6)  # three cycles in which nobody may ask
         assert sum(cloud.calls().values()) == settled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -53,16 +54,27 @@ class Machine:
         subprocess.run([self.shell, str(boot)], env=self.env, check=True, timeout=30)
 
     def kill(self) -> None:
+        """End the loop and see it gone: a busy system keeps a killed process for a while, and a boot would find it."""
         pid = self.root / "var/lib/runctl/ttl.pid"
-        if pid.exists():
-            try:
-                os.kill(int(pid.read_text()), signal.SIGKILL)
-            except ProcessLookupError:
-                return
+        if not pid.exists():
+            return
+        loop = int(pid.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(loop, signal.SIGKILL)
+        until(lambda: not _runs(loop))
 
     @property
     def ended(self) -> bool:
-        return (self.root / "ended").exists()
+        note = self.root / "ended"
+        return note.exists() and note.stat().st_size > 0
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and no zombie, which has no command line any more."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 @pytest.fixture(params=SHELLS)
