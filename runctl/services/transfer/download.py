@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from runctl.errors import RequestError
+from runctl.errors import RequestError, ServiceError
 from runctl.services.transfer import checksums, operations
 from runctl.services.transfer.checksums import Stored
 from runctl.services.transfer.client import Request
@@ -20,6 +21,10 @@ from runctl.services.transfer.operations import ObjectInfo
 from runctl.services.transfer.wire import RemoteFile, nanoseconds
 
 _MODE = {"x-amz-checksum-mode": "ENABLED"}
+#: Where parts come fast, one request asks for so many bytes of them, for each request costs the server as much as
+#: sending a megabyte. Parts slower than this many seconds come one by one: what is shown counts whole requests.
+_SPAN = 32 * MIB
+_QUICK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,58 @@ def write_all(context: Context, fd: int, piece: bytes | memoryview) -> None:
     context.moved(len(piece))
 
 
+class _Span:
+    """Consecutive parts asked for in one request; each is recorded as it is through, the last when all is.
+
+    Args:
+        record: knows where parts lie, and is told.
+        fd: the file they are written to.
+        first: number of the first part.
+        last: number of the last.
+        algorithm: checksum of each part.
+    """
+
+    def __init__(self, record: Record, fd: int, first: int, last: int, algorithm: str) -> None:
+        self._record, self._fd, self._algorithm = record, fd, algorithm
+        self._number, self._last = first, last
+        start, length = record.ends.span(last)
+        self._end = start + length
+        self.length = self._end - record.ends.span(first)[0]
+        self.again()
+
+    def again(self) -> None:
+        """An answer begins, with the first byte that no part through holds."""
+        self.offset, length = self._record.ends.span(self._number)
+        self._until = self.offset + length
+        self._running = checksums.running(self._algorithm)
+
+    @property
+    def range(self) -> str:
+        """What is left, as a request's header says it."""
+        return f"bytes={self._record.ends.span(self._number)[0]}-{self._end - 1}"
+
+    @property
+    def room(self) -> int:
+        """Bytes to the end of the part under way."""
+        return self._until - self.offset
+
+    def add(self, piece: memoryview) -> bool:
+        """Bytes were written at `offset`; whether a part is through and the next one begins."""
+        self._running.update(piece)
+        self.offset += len(piece)
+        if self.room or self._number == self._last:
+            return False
+        self.close()
+        self._number += 1
+        self.again()
+        return True
+
+    def close(self) -> None:
+        """The part under way is through."""
+        begin_writing(self._fd, *self._record.ends.span(self._number))
+        self._record.part_done(self._number, "", self._running.digest())
+
+
 class LargeDownload:
     """One object in ranges. `start`, then every piece in any order and thread, then `fetched` or `abandon`."""
 
@@ -146,6 +203,7 @@ class LargeDownload:
         self._info: ObjectInfo | None = None
         self._incoming: Incoming | None = None
         self._record: Record | None = None
+        self._quick = False
 
     def start(self) -> None:
         """Ask what the object is now, open the temporary file, and see what an earlier run has written.
@@ -185,57 +243,68 @@ class LargeDownload:
         return self._record.bytes_done if self._record is not None else 0
 
     def pieces(self) -> Iterator[Callable[[], int]]:
-        """What is left to get; each call gets one range and returns its bytes."""
+        """What is left to get; each call gets one range of one part, or of several where parts come fast."""
         record = self._record
         assert record is not None  # noqa: S101 - `start` was called
-        for number in record.missing():
-            yield partial(self._get, number)
+        missing = deque(record.missing())
+        most = max(1, _SPAN // record.ends.part)
+        while missing:
+            count = min(most, len(missing) // (2 * self._context.tuning.workers)) if self._quick else 1
+            first = last = missing.popleft()
+            while last - first + 1 < count and missing and missing[0] == last + 1:
+                last = missing.popleft()
+            yield partial(self._get, first, last)
 
-    def _get(self, number: int) -> int:
-        record, info, incoming, context = self._record, self._info, self._incoming, self._context
+    def _get(self, first: int, last: int) -> int:
+        record, context, incoming = self._record, self._context, self._incoming
         assert record is not None  # noqa: S101
-        assert info is not None  # noqa: S101
+        assert self._info is not None  # noqa: S101
         assert incoming is not None  # noqa: S101
-        first, length = record.ends.span(number)
-        stored = believed(context, info)
-        algorithm = stored.algorithm if stored else checksums.UPLOAD_ALGORITHM
+        stored = believed(context, self._info)
+        span = _Span(record, incoming.fd, first, last, stored.algorithm if stored else checksums.UPLOAD_ALGORITHM)
+        headers = {"if-match": f'"{self._info.etag}"', "range": span.range}
+        began = context.client.clock.monotonic()
 
-        def receive(response: Response) -> bytes:
+        def receive(response: Response) -> None:
             if response.status != 206:
                 raise RangesIgnoredError
-            running = checksums.running(algorithm)
-            offset = first
+            span.again()
             for piece in response.stream.pieces():
-                running.update(piece)
-                offset += self._write_at(incoming.fd, piece, offset, first + length)
-            if offset != first + length:
-                raise damaged("GetObject", self._bucket, self._remote.key, "a short range", "")
-            return running.digest()
+                view = memoryview(piece)
+                while view:
+                    if not (room := span.room):
+                        raise self._damaged("a range longer than asked for")
+                    now, view = view[:room], view[room:]
+                    self._write_at(incoming.fd, now, span.offset)
+                    if span.add(now):
+                        # A retry reads the headers anew: what is done is not asked for again.
+                        headers["range"] = span.range
+            if span.room:
+                raise self._damaged("a short range")
 
-        headers = {"range": f"bytes={first}-{first + length - 1}", "if-match": f'"{info.etag}"'}
+        request = Request("GetObject", "GET", self._bucket, self._remote.key, headers=headers)
         try:
-            digest = context.client.stream(
-                Request("GetObject", "GET", self._bucket, self._remote.key, headers=headers), receive
-            )
+            context.client.stream(request, receive)
         except RequestError as error:
             if error.site.code in ("PreconditionFailed", "InvalidRange"):
                 raise ChangedError("the object changed while it was fetched") from error
             raise
-        begin_writing(incoming.fd, first, length)
-        record.part_done(number, "", digest)
-        return length
+        span.close()
+        took = context.client.clock.monotonic() - began
+        self._quick = took < _QUICK_S * (last - first + 1)
+        return span.length
 
-    def _write_at(self, fd: int, piece: bytes | memoryview, offset: int, end: int) -> int:
+    def _damaged(self, what: str) -> ServiceError:
+        return damaged("GetObject", self._bucket, self._remote.key, what, "")
+
+    def _write_at(self, fd: int, piece: memoryview, offset: int) -> None:
         context = self._context
-        if offset + len(piece) > end:
-            raise damaged("GetObject", self._bucket, self._remote.key, "a range longer than asked for", "")
         context.control.check()
         context.bandwidth.take(len(piece), context.control)
         done = 0
         while done < len(piece):
             done += os.pwrite(fd, piece[done:], offset + done)
         context.moved(done)
-        return done
 
     def fetched(self) -> Fetched:
         """Check the whole file and hand it over.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 _MAX_HEAD = 64 * 1024
-_CHUNK = 256 * 1024
+_CHUNK = 512 * 1024
 
 
 class ProtocolError(ConnectionError):

@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from runctl.clock import FrozenClock
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import S3Client
-from runctl.services.transfer.context import Tuning
+from runctl.services.transfer.context import MIB, Tuning
 from runctl.services.transfer.journal import Ends, Journal
 from runctl.services.transfer.listing import list_local
 from runctl.services.transfer.single import Single
@@ -41,8 +43,8 @@ Sync(client_of(url), parse_location(source), parse_location(target), options).ru
 """
 
 
-def _kill_midway(url: str, source: str, target: str, state: Path, after_s: float) -> None:
-    argv = [sys.executable, "-c", _RUN, url, source, target, str(state), str(trees.PART)]
+def _kill_midway(url: str, ends: tuple[str, str], state: Path, part: int, after_s: float) -> None:
+    argv = [sys.executable, "-c", _RUN, url, *ends, str(state), str(part)]
     process = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": os.getcwd()})
     deadline = time.monotonic() + after_s
     while process.poll() is None and time.monotonic() < deadline:
@@ -57,7 +59,9 @@ def test_killed_and_run_again(seaweed_url: str, client: S3Client, bucket: str, t
     trees.write(tmp_path / "src", _FILES)
     chance = random.Random(direction)
     state = tmp_path / "state"
-    options = Options(state, state / "cache", tuning=_TUNING)
+    # Ranges of a mebibyte come two in one request, and a kill falls between them.
+    tuning = _TUNING if direction == "up" else Tuning(part=MIB, workers=4)
+    options = Options(state, state / "cache", tuning=tuning)
     if direction == "down":
         Sync(client, tmp_path / "src", S3Uri(bucket, "src"), Options(tmp_path / "s", tuning=_TUNING)).run()
     for number in range(KILLS):
@@ -65,7 +69,7 @@ def test_killed_and_run_again(seaweed_url: str, client: S3Client, bucket: str, t
         remote = f"s3://{bucket}/{number}" if up else f"s3://{bucket}/src"
         ends = (str(tmp_path / "src"), remote) if up else (remote, str(tmp_path / f"dst{number}"))
         for _ in range(2):  # a run killed while it makes good for a killed one
-            _kill_midway(seaweed_url, *ends, state, chance.uniform(0.15, 1.2))
+            _kill_midway(seaweed_url, ends, state, tuning.part, chance.uniform(0.15, 1.2))
         source, target = (tmp_path / "src", S3Uri(bucket, str(number))) if up else (S3Uri(bucket, "src"), Path(ends[1]))
         outcome = Sync(client, source, target, options).run()
         assert outcome.exit_code == 0, outcome.failed
@@ -112,6 +116,27 @@ def test_ranges_that_are_there_are_not_fetched_again(
     assert len(asked) == 2
     assert (tmp_path / "big").read_bytes() == trees.content("big", 4 * trees.PART)
     assert [f.name for f in list_local(tmp_path)] == ["big"]
+
+
+def test_parts_that_come_fast_come_several_in_one_request_and_a_retry_goes_on_where_it_broke(
+    proxy: FaultProxy, client: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    data = trees.content("big", 12 * MIB + 7)
+    servers.put(client, bucket, "big", data)
+    asked: list[str] = []
+    proxy.on_request = lambda seen: asked.append(seen.headers["range"]) if "range" in seen.headers else None
+    proxy.next("truncate", lambda seen: seen.headers.get("range", "").startswith(f"bytes={MIB}-"))
+    by = servers.client_of(proxy.url)
+    by.clock = FrozenClock(datetime.now(UTC))  # every part is fast
+    options = Options(tmp_path / "state", tuning=Tuning(part=MIB, workers=1))
+    assert Single(by, S3Uri(bucket, "big"), tmp_path / "big", options).run().exit_code == 0
+    assert (tmp_path / "big").read_bytes() == data
+    spans = [tuple(int(at) for at in a.removeprefix("bytes=").split("-")) for a in asked]
+    first, broken, again, *_ = spans
+    assert first == (0, MIB - 1), "how fast they come is not known yet"
+    assert broken == (MIB, 7 * MIB - 1), "half of what is left"
+    assert again == (4 * MIB, 7 * MIB - 1), "three of the six were through"
+    assert sum(last - start + 1 for start, last in spans) == len(data) + 3 * MIB
 
 
 def test_damaged_ranges_of_an_earlier_run_are_noticed(client: S3Client, bucket: str, tmp_path: Path) -> None:
