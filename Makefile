@@ -38,7 +38,7 @@ bench-s3: $(STAMP)
 # The long form of what `unit` does briefly: a hundred kills, random trees through faults, five thousand random keys.
 fuzz: $(STAMP)
 	KILLS=25 CASES=150 $(BIN)/python -m pytest -q --timeout 3000 tests/services/transfer
-	IGNORE_TREES=2000 JOB_SCENARIOS=all $(BIN)/python -m pytest -q --timeout 3000 tests/services/jobs/test_ignore.py tests/e2e/test_jobs_cloud.py tests/e2e/test_binary_budget_stop.py
+	IGNORE_TREES=2000 JOB_SCENARIOS=all $(BIN)/python -m pytest -q --timeout 3000 tests/services/jobs/test_ignore.py tests/e2e/test_jobs_*.py tests/e2e/test_binary_budget_stop.py
 	FUZZ_KEYS=5000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/screens/test_fuzz.py
 
 price-book: $(STAMP)

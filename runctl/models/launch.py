@@ -53,6 +53,7 @@ class LaunchRequest:
         max_usd_per_hour: candidates above it are left out, and spot is told; None (the rule) for no cap.
         user_data: a script with its "#!" line that runs once, as root, at the first start.
         job, attempt: what it is for; tags `runctl:job` and `runctl:attempt`.
+        stops: a `shutdown` inside stops it and keeps its disk, where it would end a machine with a timer or a job.
     """
 
     id: str
@@ -75,6 +76,7 @@ class LaunchRequest:
     user_data: str = field(default="", repr=False)
     job: str = ""
     attempt: int | None = None
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,9 @@ JOBS: Noun[Job] = Noun(
     hint=_hint,
 )
 
+#: Records that are all there, now or a while ago.
+_READ = (Health.LIVE, Health.STALE)
+
 
 class JobsScreen(FleetScreen[Job]):
     """Training jobs: those with a record, and those of which only the tags of machines tell."""
@@ -216,6 +219,8 @@ class JobsScreen(FleetScreen[Job]):
             from runctl.screens.job_view import JobScreen
 
             self.app.push_screen(JobScreen(self.desk, row, self, pane))
+        elif pane and panel_status(self.context, Source.JOBS, self.desk.settings.ui.refresh_s).health not in _READ:
+            self.notify("its record is not read yet: only the tags of its machine tell of it", markup=False)
         elif pane:
             self.notify("it has no record: only the tags of its machine tell of it", markup=False)
         else:
@@ -225,5 +230,5 @@ class JobsScreen(FleetScreen[Job]):
         """The records' state; where those are all there, that of the machines whose tags tell of jobs as well."""
         every = self.desk.settings.ui.refresh_s
         records, machines = (panel_status(self.context, source, every) for source in self.noun.sources)
-        sound = records.health in (Health.LIVE, Health.STALE)
+        sound = records.health in _READ
         return machines if sound and machines.health is not Health.LIVE else records

@@ -39,16 +39,21 @@ class Lab:
 
 @pytest.fixture
 def lab(cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
-    """Ready for a first job."""
+    """Ready for a first job, on the cloud that all tests share."""
+    return open_lab(cloud, monkeypatch, tmp_path)
+
+
+def open_lab(cloud: DemoCloud, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Lab:
+    """Empty a cloud, make what jobs need there, and a project below a directory."""
     cloud.reset(fleet="empty")
     cloud.set_timings(pending=0.5, stopping=0.5, shutting_down=0.5)
     monkeypatch.setenv("RUNCTL_JOBS_BUCKET", BUCKET)
     made = runctl("init", "--yes")
     assert made.code == 0, made.err
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "train.py").write_text(TRAINER)
-    return Lab(cloud, folder)
+    project = folder / "project"
+    project.mkdir()
+    (project / "train.py").write_text(TRAINER)
+    return Lab(cloud, project)
 
 
 def show(job: str) -> dict[str, Any]:

@@ -74,13 +74,17 @@ class AwsBackend:
             yield parse.parse_instances(page, region, self.book)
 
     def list_job_machines(self, region: str, job: str = "", ids: Sequence[str] = ()) -> Iterator[tuple[Instance, ...]]:
-        """Machines with a job's tag, those of one job, or these; EC2 filters, so that the answer is short."""
+        """Machines of ours with a job's tag, those of one job, or these; EC2 filters, so that the answer is short.
+
+        Tags are copied with templates and images: what bears a job's tag and not ours is no job's machine.
+        """
         wanted = {"Name": f"tag:{JOB}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB]}
         if ids:
             wanted = {"Name": "instance-id", "Values": list(ids)}
         for page in self.session.pages("ec2", "DescribeInstances", region, rest=LATER_PAGES, first=LATER_PAGES,
                                        Filters=[wanted]):  # fmt: skip
-            yield parse.parse_instances(page, region, self.book)
+            found = parse.parse_instances(page, region, self.book)
+            yield tuple(m for m in found if ids or m.ownership.managed)
 
     def list_volumes(self, region: str) -> Iterator[tuple[Volume, ...]]:
         """Disks, page by page."""

@@ -151,7 +151,7 @@ class Job(_Model):
     retry: Retry = Retry()
 
     @model_validator(mode="after")
-    def _nothing_secret(self) -> Job:
+    def _fits_together(self) -> Job:
         for name, value in self.env.items():
             if fields.is_secret_name(name) or looks_secret(value):
                 raise ValueError(f"env.{name} looks like a secret, which is never written down: name it under secrets")
@@ -160,6 +160,8 @@ class Job(_Model):
                 raise ValueError(f"an argument looks like {kind}: arguments are kept in S3; name it under secrets")
         if self.command and self.script:
             raise ValueError("both script and command are given: one of them starts the job")
+        if self.at_end == "stop" and self.resources.market != "on-demand" and not self.resources.on:
+            raise ValueError("at_end is stop, and a spot machine cannot be stopped: terminate it, or buy on-demand")
         return self
 
     @property

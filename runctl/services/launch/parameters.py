@@ -22,6 +22,7 @@ def run_parameters(request: LaunchRequest, candidate: Candidate, owner: str) -> 
         raise ValueError(f"{candidate.type} has no image to start from")
     spot = candidate.market is Market.SPOT
     script = user_data(request.user_data, request.expires_at)
+    ends = spot or ((request.expires_at is not None or bool(request.job)) and not request.stops)
     profile = request.instance_profile
     optional: dict[str, Any] = {
         "BlockDeviceMappings": _root_disk(request, candidate),
@@ -32,9 +33,9 @@ def run_parameters(request: LaunchRequest, candidate: Candidate, owner: str) -> 
         "SubnetId": candidate.subnet,
         "Placement": {"AvailabilityZone": candidate.zone} if candidate.zone and not candidate.subnet else None,
         "UserData": script,
-        # A `shutdown` inside ends it for good: what its own timer, or a job that is done, counts on. Without either it
-        # stops, as EC2's own default is. A one-time spot machine cannot be stopped.
-        "InstanceInitiatedShutdownBehavior": "terminate" if spot or request.expires_at or request.job else None,
+        # A `shutdown` inside ends it for good: what its own timer, or a job that is done, counts on. Without either, or
+        # where its disk shall be kept, it stops, as EC2's own default is. A one-time spot machine cannot be stopped.
+        "InstanceInitiatedShutdownBehavior": "terminate" if ends else None,
     }
     return {
         "ImageId": candidate.image.id,

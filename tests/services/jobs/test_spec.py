@@ -118,6 +118,7 @@ def test_a_job_ends_by_itself_even_when_nobody_said_so() -> None:
         ("[[data]]\nsource = 's3://bucket/'\ntarget = '../d'\n", ":3: data.target: '../d' must lie below", ""),
         ("[checkpoints]\nbest = 'loss:up'\n", ":1: checkpoints: 'loss:up': write METRIC", ""),
         ("name = 'a b'\n", ":1: name: 'a b' is not a name", ""),
+        ("at_end = 'stop'\n[resources]\nmarket = 'spot'\n", "a spot machine cannot be stopped", ""),
         ("name = \n", "not TOML", ""),
     ],
 )  # fmt: skip

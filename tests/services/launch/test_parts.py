@@ -159,5 +159,8 @@ def test_the_call_says_everything_at_once() -> None:
     )
     assert len(plain["TagSpecifications"]) == 3
     assert not {"InstanceMarketOptions", "UserData", "InstanceInitiatedShutdownBehavior", "KeyName"} & set(plain)
+    for market, behaviour in ((Market.SPOT, "terminate"), (Market.ON_DEMAND, None)):
+        kept = run_parameters(replace(request, stops=True), replace(place, market=market), "zoe")
+        assert kept.get("InstanceInitiatedShutdownBehavior") == behaviour
     named = run_parameters(replace(request, subnet="subnet-1"), replace(place, subnet="subnet-1"), "zoe")
     assert (named["SubnetId"], "Placement" in named) == ("subnet-1", False)

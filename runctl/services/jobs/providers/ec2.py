@@ -181,6 +181,7 @@ class Ec2Provider(Ec2Reader):
             user_data=self.script(spec["id"], attempt),
             job=spec["id"],
             attempt=attempt,
+            stops=spec.get("at_end") == "stop",
         )
 
     def script(self, job: str, attempt: int, *, power_off: bool = True) -> str:
