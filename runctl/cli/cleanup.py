@@ -25,6 +25,8 @@ def _configure_plan(parser: Parser) -> None:
                         help="free disks this old are deleted")  # fmt: skip
     parser.add_argument("--snapshots-older", type=duration, default=30 * 86400.0, metavar="30d",
                         help="snapshots this old, whose disk is gone, are deleted")  # fmt: skip
+    parser.add_argument("--uploads-older", type=duration, default=2 * 86400.0, metavar="2d",
+                        help="unfinished uploads this old are aborted")  # fmt: skip
     parser.add_argument("--no-snapshot", action="store_true", help="delete without keeping a snapshot first")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="table or json")
     parser.add_argument(
@@ -53,14 +55,17 @@ def propose(call: Invocation, door: Actions) -> int:
     from runctl.services.cleanup import candidates
     from runctl.services.cleanup_plan import draft_cleanup
 
-    seen, fleet = look(call, door)
-    steps = candidates(seen, rules_of(call.args))
+    rules = rules_of(call.args)
+    seen, fleet, notes = look(call, door, rules)
+    steps = candidates(seen, rules)
     report_failures(call, fleet)
-    missing = 4 if any(fleet.snapshot.errors) else 0
+    for note in notes:
+        call.hint(f"not seen: {call.style.clean(note, 400)}")
+    missing = 4 if any(fleet.snapshot.errors) or notes else 0
     if not steps:
         if call.output == "json":
             tell(call, Plan("", call.clock.now(), "", "", "", ()))
-        call.hint(f"nothing to clean up: nothing of {seen.owner}'s is idle, expired, unattached or unused")
+        call.hint(f"nothing to clean up: nothing of {seen.owner}'s is idle, expired, unattached, unfinished or unused")
         call.hint("what is not ours is left alone: runctl cost waste shows it, runctl adopt ID makes it ours")
         return missing
     plan = draft_cleanup(door, steps, overrides)
@@ -80,7 +85,7 @@ def rules_of(args: Namespace) -> CleanupRules:
 
     return CleanupRules(
         idle_s=args.idle_for, stopped_s=args.stopped_for, unattached_s=args.unattached_for,
-        snapshot_s=args.snapshots_older, snapshot_first=not args.no_snapshot,
+        snapshot_s=args.snapshots_older, upload_s=args.uploads_older, snapshot_first=not args.no_snapshot,
     )  # fmt: skip
 
 

@@ -149,6 +149,11 @@ class PlanItem:
         return f"{self.verb} {self.region} {self.id}"
 
     @property
+    def place(self) -> str:
+        """Its id as a person reads it: of an unfinished upload without what S3 calls it, which nobody can read."""
+        return self.id.partition("?uploadId=")[0] if self.kind is Kind.UPLOAD else self.id
+
+    @property
     def typed(self) -> str:
         """What is typed to confirm it alone, where it cannot be undone."""
         return f"{self.verb} 1" if self.kind in _TYPED_BY_COUNT else self.id
@@ -192,6 +197,7 @@ class Plan:
         items: what to do.
         overrides: rules set aside by name.
         results: by `PlanItem.key`; an item without a result has not been touched.
+        notes: what could not be looked at while it was made, each a sentence for whoever is asked; not kept.
     """
 
     id: str
@@ -202,6 +208,7 @@ class Plan:
     items: tuple[PlanItem, ...]
     overrides: frozenset[Rule] = frozenset()
     results: Mapping[str, ItemResult] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def with_result(self, result: ItemResult) -> Plan:
         """The plan with one more result."""

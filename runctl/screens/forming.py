@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runctl.services.case import Resource as Live
 
 T = TypeVar("T")
+#: How long a cleanup waits for what buckets say of their unfinished uploads.
+_BUCKETS_S = 20.0
 
 
 class FormingScreen(ReachingScreen[T]):
@@ -99,15 +101,17 @@ class FormingScreen(ReachingScreen[T]):
         )  # fmt: skip
 
         def draft(door: Actions, overrides: frozenset[Rule], only: frozenset[str] | None) -> Plan:
-            from runctl.services.cleanup import Seen, candidates
-            from runctl.services.cleanup_plan import draft_cleanup
+            from runctl.services.cleanup import CleanupRules, Seen, candidates
+            from runctl.services.cleanup_plan import draft_cleanup, look_further
 
             ground = door.ground
             seen = Seen(
                 ground.clock.now(), ground.actor.owner, snapshot.instances, snapshot.volumes, snapshot.snapshots,
                 snapshot.addresses, jobs=ground.jobs, complete=complete,
             )  # fmt: skip
-            steps = [s for s in candidates(seen) if only is None or s.resource.id in only]
-            return draft_cleanup(door, steps, overrides)
+            rules = CleanupRules()
+            seen, notes = look_further(ground, seen, snapshot.buckets, rules, timeout_s=_BUCKETS_S)
+            steps = [s for s in candidates(seen, rules) if only is None or s.resource.id in only]
+            return draft_cleanup(door, steps, overrides, notes)
 
         self.open_plan("clean up what is of no use", draft, go="clean up")

@@ -1,9 +1,9 @@
 """What could go, and why: candidates for a cleanup plan, from what was seen. Pure; the door judges each again.
 
 Only what is ours or adopted is ever a candidate: untagged things are not even looked at twice. The gentler verb comes
-first: a machine is stopped before it is ever terminated, a disk is copied to a snapshot before it is deleted. Nothing
-follows from silence: unknown activity is not idle, a job of which nothing is known is not finished, and a disk or a
-snapshot counts as without parent only where the list of parents is complete.
+first: a machine is stopped before it is ever terminated, unless EC2 cannot stop it; a disk is copied to a snapshot
+before it is deleted. Nothing follows from silence: unknown activity is not idle, a job of which nothing is known is not
+finished, and a disk or a snapshot counts as without parent only where the list of parents is complete.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from runctl.services.case import JobFacts, Resource, is_ours
 
 T = TypeVar("T", Instance, Volume, VolumeSnapshot, Address, Upload)
 DAY_S = 86_400.0
+#: EC2 User Guide, "Stop a Spot Instance": only those of persistent requests.
+_NOT_STOPPED = "EC2 does not stop a one-time spot machine, it can only be terminated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Seen:
         instances, volumes, snapshots, addresses, uploads: all that was listed, ours and not ours.
         jobs: which job is on a machine; None when nothing but its tags is known.
         complete: regions whose machines and disks are all listed: only there can anything be without a parent.
+        one_time: ids of the machines of one-time spot requests, which EC2 does not stop.
     """
 
     now: datetime
@@ -57,6 +60,7 @@ class Seen:
     uploads: tuple[Upload, ...] = ()
     jobs: Callable[[Instance], JobFacts | None] = lambda _: None
     complete: frozenset[str] = frozenset()
+    one_time: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +113,37 @@ def _hours(value: float | None) -> float | None:
 def _machine(machine: Instance, disks: Mapping[str, Volume], seen: Seen, rules: CleanupRules) -> Iterator[Step]:
     if machine.state is InstanceState.RUNNING:
         why = _why_stop(machine, seen, rules)
-        if why is not None:
-            rule, reason = why
+        if why is None:
+            return
+        rule, reason = why
+        if machine.id in seen.one_time:
+            yield from _terminate(machine, disks, (rule, f"{reason}; {_NOT_STOPPED}"), rules)
+        else:
             yield Step(Verb.STOP, Kind.INSTANCE, machine, reason, rule, None, _hours(machine.usd_per_hour))
     elif machine.state is InstanceState.STOPPED and machine.stopped_at is not None:
         for_s = (seen.now - machine.stopped_at).total_seconds()
-        dying = [disks.get(d.volume_id) for d in machine.devices if d.may_go]
-        if for_s < rules.stopped_s or not machine.devices:
-            return
-        known = [d for d in dying if d is not None]
-        if len(known) == len(dying):  # what was not listed can neither be kept first nor be priced
+        if for_s >= rules.stopped_s and machine.devices:
             reason = f"stopped {format_duration(for_s)} ago, its disks still bill"
-            yield from _terminate(machine, known, reason, rules)
+            yield from _terminate(machine, disks, ("stopped-long", reason), rules)
 
 
-def _terminate(machine: Instance, dying: list[Volume], reason: str, rules: CleanupRules) -> Iterator[Step]:
+def _terminate(
+    machine: Instance, disks: Mapping[str, Volume], why: tuple[str, str], rules: CleanupRules
+) -> Iterator[Step]:
+    named = [disks.get(d.volume_id) for d in machine.devices if d.may_go]
+    dying = [d for d in named if d is not None]
+    if len(dying) < len(named):  # what was not listed can neither be kept first nor be priced
+        return
     before: Step | None = None
     for disk in dying if rules.snapshot_first else ():
         said = f"kept before {machine.name or machine.id} is terminated"
         before = Step(Verb.SNAPSHOT, Kind.VOLUME, disk, said, "snapshot-first", before)
         yield before
-    prices = [d.usd_per_month for d in dying]
+    running = [_hours(machine.usd_per_hour)] if machine.state is InstanceState.RUNNING else []
+    prices = [*running, *(d.usd_per_month for d in dying)]
     saves = sum(p for p in prices if p is not None) if None not in prices else None
-    yield Step(Verb.TERMINATE, Kind.INSTANCE, machine, reason, "stopped-long", before, saves)
+    rule, reason = why
+    yield Step(Verb.TERMINATE, Kind.INSTANCE, machine, reason, rule, before, saves)
 
 
 def _why_stop(machine: Instance, seen: Seen, rules: CleanupRules) -> tuple[str, str] | None:

@@ -8,7 +8,8 @@ import pytest
 
 from runctl.demo.cloud import DemoCloud
 from tests.e2e.binary import runctl
-from tests.services.doors import EAST, disk, fleet_of, machine
+from tests.services.buckets import begin_upload, make_bucket, uploads
+from tests.services.doors import EAST, OURS, disk, fleet_of, machine
 
 pytestmark = pytest.mark.e2e
 
@@ -90,6 +91,28 @@ def test_a_cleanup_is_planned_kept_and_applied_by_its_id(cloud: DemoCloud) -> No
     listed = runctl("cleanup", "list", "-o", "json").json()
     assert [(p["id"], p["open"]) for p in listed] == [(plan, 0)]
     assert json.dumps(listed)
+
+
+def test_a_cleanup_aborts_old_uploads_of_our_buckets_and_says_which_did_not_tell(cloud: DemoCloud) -> None:
+    fleet_of(cloud)
+    for name, tags in (("half-ours", OURS | {"runctl:project": "vision"}), ("half-nobodys", {})):
+        make_bucket(cloud, name, tags)
+        begin_upload(cloud, name, "runs/7/model.pt", b"x" * 2**20)
+    cloud.forget_calls()
+    shown = runctl("cleanup", "plan", "-o", "json")
+    assert shown.code == 0, shown.err
+    assert [(i["action"], i["kind"], i["name"], i["outcome"]) for i in shown.json()] == [
+        ("abort", "upload", "runs/7/model.pt", "planned")
+    ]
+    waste = runctl("cost", "waste", "--by", "project", "-o", "json").json()
+    assert {w["name"] for w in waste} == {"vision", "?"}
+    assert runctl("cleanup", "plan", "--uploads-older", "36500d", "-o", "json").json() == []
+    with cloud.faults.active("denied", operation="ListMultipartUploads"):
+        mute = runctl("cleanup", "plan")
+    assert mute.code == 4
+    assert "not seen: unfinished uploads of half-ours: not allowed: s3:ListBucketMultipartUploads" in mute.err
+    assert runctl("cleanup", "apply", shown.json()[0]["plan"], "--yes").code == 0
+    assert (uploads(cloud, "half-ours"), uploads(cloud, "half-nobodys")) == (set(), {"runs/7/model.pt"})
 
 
 def test_nothing_to_clean_up_is_an_answer(cloud: DemoCloud) -> None:

@@ -10,6 +10,7 @@ from runctl.screens.modals.viewer import ViewerModal
 from runctl.services.aws.backend import open_backend
 from tests.screens.acting_app import HERE, acting, asked, chosen, ended, filled
 from tests.screens.driving import Driver
+from tests.services.buckets import begin_upload, make_bucket, uploads
 from tests.services.doors import EAST, OURS, ZOE, disk, fleet_of, machine
 
 
@@ -219,3 +220,32 @@ async def test_read_only_has_none_of_these_keys(cloud: DemoCloud) -> None:
                 await driver.press(key)
                 assert driver.app.screen is driver.fleet
     assert sent(cloud) == []
+
+
+async def test_cleanup_finds_unfinished_uploads_of_our_buckets_and_names_those_that_do_not_tell(
+    cloud: DemoCloud,
+) -> None:
+    fleet_of(cloud, machine("trainer"))
+    for name, tags in (("half-ours", OURS), ("half-nobodys", {})):
+        make_bucket(cloud, name, tags)
+        begin_upload(cloud, name, "runs/7/model.pt", b"x" * 2**20)
+    cloud.forget_calls()
+    async with acting() as driver:
+        await driver.show("cost")
+        await driver.until(lambda: len(driver.app.snapshot.buckets) == 2, "for the buckets")
+        with cloud.faults.active("denied", operation="ListMultipartUploads"):
+            await driver.press("X")
+            await asked(driver)
+            assert "there is nothing to do" in driver.screen()
+            assert "not seen   unfinished uploads of half-nobodys: not allowed:" in driver.screen()
+            await driver.press("enter")
+        await driver.press("X")
+        await asked(driver)
+        shown = driver.screen()
+        assert "us-east-1  s3://half-ours/runs/7/model.pt" in shown
+        assert "never finished" in shown
+        assert "half-nobodys" not in shown
+        await driver.type("abort 1")
+        await driver.press("enter")
+        assert "1 done" in await ended(driver)
+    assert (uploads(cloud, "half-ours"), uploads(cloud, "half-nobodys")) == (set(), {"runs/7/model.pt"})

@@ -145,3 +145,18 @@ def test_whatever_is_not_ours_or_is_protected_is_never_a_candidate(
         if step.verb is not Verb.SNAPSHOT:
             assert not step.resource.ownership.protected
         assert step.after is None or steps.index(step.after) < steps.index(step)
+
+
+def test_a_spot_machine_that_cannot_be_stopped_is_terminated_after_its_dying_disks_are_kept() -> None:
+    root = disk(1, on="i-x", usd_per_month=8.0)
+    idle = machine(1, activity=IDLE, devices=(BlockDevice("/dev/xvda", root.id, True),))
+    steps = candidates(seen(instances=(idle,), volumes=(root,), one_time=frozenset({idle.id})))
+    assert told(steps) == [("snapshot", "snapshot-first"), ("terminate", "idle")]
+    assert steps[1].after is steps[0]
+    assert steps[1].reason.startswith(
+        "idle for 5h00: GPU 0 %, no GPU process; EC2 does not stop a one-time spot machine"
+    )
+    assert steps[1].saves_usd_per_month == pytest.approx(1.006 * 730 + 8)
+    assert candidates(seen(instances=(idle,), one_time=frozenset({idle.id}))) == (), "a disk nobody listed is not kept"
+    busy = machine(1, activity=Activity(), devices=idle.devices)
+    assert candidates(seen(instances=(busy,), volumes=(root,), one_time=frozenset({busy.id}))) == ()

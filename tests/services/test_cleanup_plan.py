@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from runctl.demo.cloud import DemoCloud
 from runctl.models.plan import Outcome, Plan, Rule, Verb
+from runctl.models.s3 import Bucket
 from runctl.models.volume import Volume
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend, open_backend
 from runctl.services.cleanup import CleanupRules, Seen, candidates
-from runctl.services.cleanup_plan import draft_cleanup
+from runctl.services.cleanup_plan import draft_cleanup, look_further
+from tests.services.buckets import begin_upload, make_bucket, tag, uploads
 from tests.services.doors import EAST, OURS, ZOE, disk, fleet_of, machine, open_door
+from tests.services.test_never_touched import client_of
+from tests.services.verbs.test_machines import spot_machine
 
 THEIRS = {"runctl:managed": "1", "runctl:owner": "mallory"}
 RULES = CleanupRules()
@@ -94,3 +100,61 @@ def test_a_disk_whose_snapshot_failed_is_not_deleted(cloud: DemoCloud) -> None:
     done = door.apply(replace(plan, results={}))
     assert [r.outcome for r in done.results.values()] == [Outcome.FAILED, Outcome.FAILED]
     assert len(volumes()) == 1
+
+
+def test_unfinished_uploads_of_our_buckets_only_with_what_they_cost(cloud: DemoCloud) -> None:
+    cloud.reset(fleet="empty")
+    kept = OURS | {"runctl:protected": "true"}
+    for name, tags in (("ours", OURS), ("theirs", THEIRS), ("nobodys", {}), ("kept", kept), ("mute", OURS)):
+        make_bucket(cloud, f"half-{name}", tags)
+        begin_upload(cloud, f"half-{name}", "run/model.pt", b"x" * 2**20)
+    cloud.forget_calls()
+    door, backend = open_door(), open_backend(ZOE)
+    buckets = [b for page in backend.list_buckets() for b in page if b.name.startswith("half-")]
+    missing = Bucket("half-gone", EAST)
+    seen, notes = look_further(door.ground, look(door, backend), [*buckets, missing], RULES, timeout_s=60)
+    assert len(notes) == 1
+    assert notes[0].startswith("unfinished uploads of half-gone: ")
+    young, _ = look_further(door.ground, look(door, backend), buckets, CleanupRules(upload_s=1e10), timeout_s=60)
+    assert [s.resource.region for s in candidates(young, CleanupRules(upload_s=1e10))] == []
+    plan = draft_cleanup(door, candidates(seen, RULES), frozenset({Rule.YOUNGER_THAN}), notes)
+    assert [(i.verb, i.id.partition("?")[0]) for i in plan.items] == [
+        (Verb.ABORT, "s3://half-mute/run/model.pt"), (Verb.ABORT, "s3://half-ours/run/model.pt"),
+    ]  # fmt: skip
+    assert plan.items[0].reason.endswith(" and never finished")
+    usd, unpriced = plan.saves_usd_per_month
+    assert usd == pytest.approx(2 * 0.023 / 1024)
+    assert unpriced == 0
+    assert plan.notes == notes
+    tag(cloud, "half-mute", THEIRS)
+    done = door.apply(plan)
+    assert [(r.outcome, r.rule) for r in done.results.values()] == [
+        (Outcome.REFUSED, Rule.OTHER_OWNER), (Outcome.DONE, None),
+    ]  # fmt: skip
+    assert uploads(cloud, "half-ours") == set()
+    assert cloud.mutating_calls() == {("s3", "AbortMultipartUpload", EAST): 1, ("s3", "PutBucketTagging", EAST): 1}
+
+
+def test_an_expired_one_time_spot_machine_is_kept_as_a_snapshot_and_terminated(cloud: DemoCloud) -> None:
+    cloud.reset(fleet="empty")
+    cloud.set_timings(snapshot_per_gib=0.001)
+    once, again = spot_machine(cloud, "one-time"), spot_machine(cloud, "persistent")
+    door, backend = open_door(), open_backend(ZOE)
+    past = (door.ground.clock.now() - timedelta(hours=3)).isoformat()
+    ec2 = client_of(cloud)
+    ec2.create_tags(Resources=[once, again], Tags=[{"Key": "runctl:ttl", "Value": past}])
+    ec2.create_tags(Resources=[v.id for v in volumes()], Tags=[{"Key": k, "Value": v} for k, v in OURS.items()])
+    with cloud.faults.active("denied", operation="DescribeSpotInstanceRequests"):
+        blind, notes = look_further(door.ground, look(door, backend), (), RULES, timeout_s=60)
+    assert (blind.one_time, [n.partition(":")[0] for n in notes]) == (frozenset(), [f"spot requests in {EAST}"])
+    seen, notes = look_further(door.ground, look(door, backend), (), RULES, timeout_s=60)
+    assert (seen.one_time, notes) == (frozenset({once}), ())
+    plan = draft_cleanup(door, candidates(seen, RULES), frozenset({Rule.YOUNGER_THAN}))
+    ends = {i.id: (i.verb, i.reason) for i in plan.items if i.verb is not Verb.SNAPSHOT}
+    assert ends[again] == (Verb.STOP, "its time ran out 3h00 ago")
+    assert ends[once][0] is Verb.TERMINATE
+    assert "EC2 does not stop a one-time spot machine" in ends[once][1]
+    done = door.apply(plan)
+    assert {r.outcome for r in done.results.values()} == {Outcome.DONE}, [r.reason for r in done.results.values()]
+    assert [o for o, _, ids in cloud.changes() if once in ids] == ["CreateTags", "TerminateInstances"]
+    assert any("CreateSnapshot" in change for change in cloud.changes())

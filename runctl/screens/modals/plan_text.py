@@ -80,6 +80,7 @@ def plan_text(plan: Plan, look: Look) -> Text:
         look.add(text, "nothing of this can be done\n", "warn")
     _lines(text, "lost", _lost(items), look, "state-bad")
     _lines(text, "left out", _left_out(plan), look, "warn")
+    _lines(text, "not seen", (clean_text(n, 300) for n in plan.notes), look, "warn")
     ways = dict.fromkeys(clean_text(i.recoverable) or "no" for i in items)
     _lines(text, "undone by", ways, look)
     text.rstrip()
@@ -87,13 +88,13 @@ def plan_text(plan: Plan, look: Look) -> Text:
 
 
 def _item(text: Text, item: PlanItem, look: Look, many_verbs: bool) -> None:
-    name = clean_text(item.name, 40)
+    name = "" if item.id.startswith("s3://") else clean_text(item.name, 40)  # its place ends with it
     if many_verbs:
         look.add(text, f"{item.verb:<10}", "accent", bold=True)
     look.add(text, f"{item.region:<11}", "muted")
     if name:
         look.add(text, f"{name}  ", bold=True)
-    look.add(text, item.id, "" if name else "accent")
+    look.add(text, clean_text(item.place, 1100), "" if name else "accent")
     facts = [clean_text(str(item.about[k]), 60) for k in _FIRST if item.about.get(k)]
     facts += [f"{k} {clean_text(str(v), 60)}" for k, v in item.about.items() if v and k not in (*_FIRST, "project")]
     facts.append(f"${_hourly(item.usd_per_hour)}/h")

@@ -1,7 +1,8 @@
-"""Unfinished uploads of many buckets, within a time: what `runctl cost waste` adds to what the listings show.
+"""Unfinished uploads of many buckets, within a time: what waste and cleanup add to what the listings show.
 
-Two kinds of requests and no more: ListMultipartUploads of each bucket, ListParts of old uploads. What was not asked in
-time, or may not be asked, is said by name; what nobody counted has no size and no price.
+Three kinds of requests and no more: ListMultipartUploads of each bucket, and where it has old ones its tags, which say
+whose they are, and ListParts of each. What was not asked in time, or may not be asked, is said by name; what nobody
+counted has no size and no price, and tags that cannot be read name nobody.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from runctl.errors import RunctlError
+from runctl.errors import DeniedError, RunctlError
 from runctl.models.s3 import Bucket, Upload
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import S3Client
@@ -36,7 +37,7 @@ class Abandoned:
     """What was found.
 
     Args:
-        uploads: all of them; those begun after `before` have no size.
+        uploads: all of them; those begun after `before` have no size and, where a bucket has no others, no tags.
         unknown: bucket and why it is not known, or not wholly.
     """
 
@@ -94,11 +95,16 @@ def _of(client: S3Client, bucket: Bucket, price: Price, before: datetime) -> tup
     counted = 0
     try:
         listed = list(itertools.islice(operations.list_uploads(client, bucket.name, ""), MOST_LISTED + 1))
+        old_ones = any(one.initiated < before.timestamp() for one in listed)
+        tags = operations.bucket_tags(client, bucket.name) if old_ones else None
+        home = bucket if bucket.region else replace(bucket, region=client.region_of(bucket.name))
         for one in listed[:MOST_LISTED]:
             old = one.initiated < before.timestamp()
             size = _size(client, bucket.name, one) if old and counted < MOST_COUNTED else None
             counted += old
-            found.append(_upload(bucket, one, size, price))
+            found.append(replace(_upload(home, one, size, price), tags=tags))
+    except DeniedError:
+        return tuple(found), "not allowed: s3:ListBucketMultipartUploads"
     except RunctlError as error:
         return tuple(found), error.message
     if len(listed) > MOST_LISTED:

@@ -6,13 +6,16 @@ It deletes whatever key there is, also one that XML cannot write, and finds buck
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from runctl.models.s3 import Bucket
 from runctl.services.case import Actor
 from runctl.services.permit import ForbiddenError, Permit, Request, check
 
 if TYPE_CHECKING:  # most of what is changed is no bucket
+    from runctl.services.transfer.abandoned import Abandoned
     from runctl.services.transfer.client import S3Client
 
 
@@ -40,6 +43,13 @@ class S3Hand:
             if self._client is None:
                 self._client = self._open()
             return self._client
+
+    def find_unfinished(self, buckets: Iterable[Bucket], before: datetime, timeout_s: float) -> Abandoned:
+        """Unfinished uploads of some buckets, those begun before a time with what they bill; see `find_abandoned`."""
+        from runctl.services.prices import PriceBook
+        from runctl.services.transfer.abandoned import find_abandoned
+
+        return find_abandoned(self.client, buckets, PriceBook().s3_usd_per_month, before=before, timeout_s=timeout_s)
 
     def change(self, request: Request, permit: Permit) -> Mapping[str, Any]:
         """Send a permitted change; "Problem" in the answer says what of it S3 did not do.
