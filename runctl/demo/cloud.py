@@ -189,6 +189,16 @@ class DemoCloud:
         """Recommend to leave a spot machine."""
         self.control.post("rebalance", region=region, instance_id=instance_id)
 
+    def afflict(self, instance_id: str, ailment: str, region: str = "us-east-1") -> None:
+        """Let something be wrong with a machine.
+
+        Args:
+            instance_id: the machine.
+            ailment: "checks" fail, Systems Manager has lost the "agent", the "host" is retired; "" for well again.
+            region: where it is.
+        """
+        self.control.post("afflict", region=region, instance_id=instance_id, ailment=ailment)
+
     def skew(self, seconds: float) -> None:
         """Let the cloud's `Date` headers be ahead by `seconds`."""
         self.control.post("skew", seconds=seconds)

@@ -9,11 +9,15 @@ from runctl.demo import fleet, seed
 from runctl.demo.disks import VolumePlan
 from runctl.demo.faults import fault_from
 from runctl.demo.gateway import spot
+from runctl.demo.gateway.calls import ec2_of
 from runctl.demo.story import begin_story
+from runctl.demo.world import ACCOUNT
 
 if TYPE_CHECKING:
     from runctl.demo.edge import Edge
 
+#: What can be wrong with a machine; "" makes it well again.
+AILMENTS = ("", "checks", "agent", "host")
 FLEETS: dict[str, Callable[[int], fleet.FleetPlan]] = {"lively": fleet.lively, "empty": lambda _: fleet.FleetPlan()}
 
 
@@ -104,6 +108,19 @@ def _rebalance(edge: Edge, body: dict[str, Any]) -> Any:
     return {}
 
 
+def _afflict(edge: Edge, body: dict[str, Any]) -> Any:
+    ailment = str(body["ailment"])
+    if ailment not in AILMENTS:
+        raise ValueError(f"no ailment {ailment!r}; allowed: {', '.join(repr(a) for a in AILMENTS)}")
+    with edge.world.lock:
+        machine = ec2_of(body["region"], ACCOUNT).get_instance(body["instance_id"])
+        if ailment == "host":
+            machine.retire()
+        else:
+            machine.ailment = ailment
+    return {}
+
+
 def _skew(edge: Edge, body: dict[str, Any]) -> Any:
     edge.skew_s = float(body["seconds"])
     return {}
@@ -125,6 +142,7 @@ def _timings(edge: Edge, body: dict[str, Any]) -> Any:
 _ROUTES: dict[str, Callable[[Edge, dict[str, Any]], Any]] = {
     "reset": _reset,
     "advance": _advance,
+    "afflict": _afflict,
     "build": _build,
     "bulk": _bulk,
     "changes": _changes,

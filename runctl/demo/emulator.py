@@ -98,14 +98,16 @@ def load_moto(world: World, faults: FaultRules) -> Callable[..., Any]:
 
 
 def extra_services(world: World) -> Callable[[Target, dict[str, Any]], dict[str, Any] | None]:
-    """The JSON services that moto lacks: prices, quotas and the bill. Answers None for everything else."""
-    from runctl.demo.gateway import billing, pricing, quotas
+    """The JSON services that moto lacks: prices, quotas, the bill, who did what. Answers None for everything else."""
+    from runctl.demo.gateway import billing, pricing, quotas, trail
 
     def answer(target: Target, params: dict[str, Any]) -> dict[str, Any] | None:
         if target.service == "pricing":
             return pricing.answer(target.operation, params)
         if target.service == "ce":
             return billing.answer(world, target.operation, params)
+        if target.service == "cloudtrail":
+            return trail.answer(world, target.operation, target.region, params)
         if target.service == "servicequotas":
             return quotas.answer(world, target.operation, target.region, params)
         return None

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from runctl.clock import Clock, SystemClock
 from runctl.demo.machine import Sandboxes
@@ -86,6 +87,8 @@ class World:
         self._settling: float | None = None
         #: What happens to a machine that shuts itself down, by its id.
         self.on_power_off: Callable[[str], None] = lambda _: None
+        #: Calls that have changed machines, for CloudTrail's event history (`gateway/trail.py`).
+        self.trail: list[dict[str, Any]] = []
         #: vCPU quotas that a test has changed, by (region, code).
         self.quotas: dict[tuple[str, str], float] = {}
 
@@ -139,6 +142,7 @@ class World:
             self.speed = self.speed if speed is None else speed
             self._agenda.clear()
             self.quotas.clear()
+            self.trail.clear()
             self.sandboxes.clear()
             self.timings = replace(self._timings)
             self._advanced = 0.0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from runctl.demo.gateway import trail
 from runctl.demo.gateway.calls import AwsError, Call, operation
 from runctl.demo.gateway.instance_item import instance_item
 from runctl.demo.gateway.lifecycle import CODES
@@ -179,6 +180,7 @@ def _change(call: Call, verb: str) -> list[dict[str, Any]]:
                 "PreviousState": {"Code": CODES[previous.name], "Name": previous.name} if previous else None,
             }
         )
+    trail.note(call, f"{verb.capitalize()}Instances", [i.id for i in found])
     return changes
 
 

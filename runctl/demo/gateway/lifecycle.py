@@ -14,6 +14,7 @@ from runctl.demo.world import ACCOUNT, World
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 _INSIDE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+_RETIRED = ("Server.ScheduledStop", "Server.ScheduledStop: Stopped due to a scheduled retirement")
 _SPOT = ("Server.SpotInstanceTermination", "Server.SpotInstanceTermination: Spot instance termination")
 
 
@@ -39,6 +40,8 @@ class TimedInstance(Instance):
         #: Whether its user data runs: only for launches with the key that this cloud has given out.
         self.trusted = False
         self.running_since: float | None = None
+        #: What is wrong with it: its "checks" fail, Systems Manager has lost its "agent"; "" for nothing.
+        self.ailment = ""
         self.launch_time = self.world.now().replace(tzinfo=None, microsecond=0)
         index_of(self.ec2_backend)[self.id] = self
         self._enter("pending", self.world.timings.pending, self._run)
@@ -190,6 +193,11 @@ class TimedInstance(Instance):
         else:
             self._enter("shutting-down", self.world.timings.shutting_down, self._terminated)
 
+    def retire(self) -> None:
+        """Its host is given up: EC2 stops it (EC2 User Guide, "Scheduled events")."""
+        self._explain("Server.ScheduledStop", *_RETIRED)
+        self._enter("stopping", self.world.timings.stopping, self._stopped)
+
     def _terminated(self) -> None:
         reason, state_reason = self._reason, self.state_reason
         super().terminate()
@@ -214,9 +222,11 @@ class TimedInstance(Instance):
         """Nothing that a listing shows changes."""
 
     def checks(self) -> str:
-        """What both status checks say: "ok", "initializing" or "not-applicable"."""
+        """What both status checks say: "ok", "initializing", "impaired" or "not-applicable"."""
         if self._state.name != "running" or self.running_since is None:
             return "not-applicable"
+        if self.ailment == "checks":
+            return "impaired"
         young = self.world.elapsed - self.running_since < self.world.timings.initializing
         return "initializing" if young else "ok"
 

@@ -1,33 +1,44 @@
-"""Finding out what a record does not say: asked only where a verdict is in doubt, and every question is a reading one.
+"""Finding out what a record does not say: asked only where a verdict is in doubt, and no question changes anything.
 
 What may not be asked, or is not answered, stays unknown; a denied question costs nothing but its answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runctl.errors import CloudError, CredentialsError
-from runctl.models.instance import InstanceState
+from runctl.models.instance import Instance, InstanceState
 from runctl.models.tags import JOB
 from runctl.services.jobs.look import Look
 from runctl.services.jobs.seen import Machine
 
 if TYPE_CHECKING:  # it imports this module
     from runctl.services.aws.backend import AwsBackend
+    from runctl.services.jobs.inquiry import Answer
 
 #: Rows of the verdict's table that more can be learnt about: a silent machine, one that was ended, one that is gone.
 DOUBTFUL_ROWS = frozenset({5, 6, 8, 10})
 
 
-def find_evidence(backend: AwsBackend, found: Look) -> dict[str, Any]:
+#: Asks a machine for the supervisor of a job's attempt; None where it may not be asked or does not answer.
+AskSupervisor = Callable[[Instance, str, int], "Answer | None"]
+
+
+def nobody_asks(machine: Instance, job: str, attempt: int) -> None:
+    """Lists of jobs send no script to any machine."""
+    del machine, job, attempt
+
+
+def find_evidence(backend: AwsBackend, found: Look, ask_supervisor: AskSupervisor = nobody_asks) -> dict[str, Any]:
     """More fields of `Seen`; {} where nothing more could be learnt.
 
     Args:
         backend: asks.
         found: the look that is in doubt.
+        ask_supervisor: asks a machine that Systems Manager has online, once nothing else explains its silence.
     """
     region = str(found.spec.get("region") or "")
     if found.verdict.row not in DOUBTFUL_ROWS or not region:
@@ -37,7 +48,12 @@ def find_evidence(backend: AwsBackend, found: Look) -> dict[str, Any]:
     host = machine.id if machine is not None else str(said or "")
     more: dict[str, Any] = {}
     if machine is not None and machine.state is InstanceState.RUNNING:
-        more["machine"] = _health(backend, region, host, found.seen.machine)
+        health = _health(backend, region, host, found.seen.machine)
+        if health.agent == "Online" and not health.impaired:
+            answer = ask_supervisor(machine, found.job, found.seen.attempt)
+            if answer is not None:
+                health = replace(health, supervisor=answer.alive, last_words=answer.last_words)
+        more["machine"] = health
     else:
         if status := _spot_status(backend, region, found.job, host):
             more["spot_status"] = status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from runctl.services.jobs.recover import Done, Hands, sweep
 from runctl.services.jobs.service import Found, Jobs
 
 if TYPE_CHECKING:
+    from runctl.services.actions import Actions
     from runctl.services.aws.backend import AwsBackend
     from runctl.services.jobs.providers import Watcher
 
@@ -34,8 +36,14 @@ def looking_jobs(settings: Settings, backend: AwsBackend | None, owner: str, pro
     if "ec2" in stores and backend is not None:
         from runctl.services.jobs.providers.ec2 import Ec2Reader
 
-        watchers["ec2"] = Ec2Reader(backend)
+        watchers["ec2"] = Ec2Reader(backend, partial(_door, backend, settings))
     return Jobs(stores, watchers, {}, SystemClock(), owner, doubts)
+
+
+def _door(backend: AwsBackend, settings: Settings, region: str) -> Actions:
+    from runctl.services.aws.door import open_actions
+
+    return open_actions(backend, settings, SystemClock(), (region,))
 
 
 def local_hands(jobs: Jobs) -> Jobs:

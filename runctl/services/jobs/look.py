@@ -13,12 +13,14 @@ from runctl.models.job import Job
 from runctl.models.record import Checkpoint, Spec, State, newest_complete
 from runctl.models.tags import ATTEMPT
 from runctl.services.jobs.record import JobRecord
-from runctl.services.jobs.seen import Action, Machine, Outcome, Seen, Verdict
+from runctl.services.jobs.seen import Action, Machine, Outcome, Seen, Verdict, is_fresh
 from runctl.services.jobs.verdict import judge
 
 #: From the notice to the end EC2 gives two minutes; ten seconds of them are spent noticing (EC2 User Guide, "Spot
 #: Instance interruption notices").
 NOTICE_S = 110.0
+#: So many attempts before the newest are asked for a heartbeat.
+_ZOMBIES = 2
 #: What is known of the process of an attempt on this computer; None where that says nothing.
 Here = Callable[[int], Machine | None]
 
@@ -154,8 +156,20 @@ def _seen(
         stop_wanted=stop_wanted,
         fence=int(lease.get("fence", 0)),
         recovering=recovering,
+        beating=_beating_below(record, attempt),
         refused=record.refusal(attempt) if beat is None and end is None and machine is None else None,
     ), machine
+
+
+def _beating_below(record: JobRecord, attempt: int) -> tuple[int, ...]:
+    """Earlier attempts whose supervisor still speaks; further back than a few nobody is alive."""
+    found = []
+    for number in range(max(1, attempt - _ZOMBIES), attempt):
+        beat = record.beat(number)
+        alive = beat is not None and beat.state.get("phase") != "ENDED" and is_fresh(beat.state, beat.age_s)
+        if alive and record.exit(number) is None:
+            found.append(number)
+    return tuple(found)
 
 
 def _launch_age(record: JobRecord, launch: Mapping[str, Any] | None, machine: Instance | None) -> float:

@@ -64,6 +64,7 @@ class Machine:
         agent: Systems Manager's PingStatus, None when it has no agent or was not asked.
         impaired: a status check fails; None when not asked.
         supervisor: what the machine answered when asked for the supervisor's process; None when not asked.
+        last_words: the end of what the supervisor wrote beside the record, "" when not asked, or nothing.
         local: it is this computer.
     """
 
@@ -73,6 +74,7 @@ class Machine:
     impaired: bool | None = None
     supervisor: bool | None = None
     local: bool = False
+    last_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,13 @@ class Seen:
     @property
     def fresh(self) -> bool:
         """Whether the heartbeat is recent."""
-        every = float((self.state or {}).get("heartbeat_s") or HEARTBEAT_S)
-        return self.heartbeat_age_s is not None and self.heartbeat_age_s < every * FRESH_INTERVALS
+        return is_fresh(self.state or {}, self.heartbeat_age_s)
+
+
+def is_fresh(state: State, age_s: float | None) -> bool:
+    """Whether a heartbeat of that age is recent, by its own interval."""
+    every = float(state.get("heartbeat_s") or HEARTBEAT_S)
+    return age_s is not None and age_s < every * FRESH_INTERVALS
 
 
 @dataclass(frozen=True, slots=True)

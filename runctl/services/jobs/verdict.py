@@ -196,12 +196,21 @@ def _machine_off(seen: Seen) -> Verdict | None:
         return _interrupted(seen, f"host failure ({machine.reason})", row=7)
     if machine.reason.startswith("Server.Insufficient"):
         return _told(seen, Outcome.FAILED, f"capacity: {machine.reason}", row=9, action=Action.RECOVER)
-    stop = (seen.state or {}).get("stop") or {}
-    why = str(stop.get("reason") or "")
+    return _from_inside(seen, row=9)
+
+
+def _stop_reason(seen: Seen) -> str:
+    """Why its supervisor was stopping, by its last heartbeat; "" when it was not."""
+    return str(((seen.state or {}).get("stop") or {}).get("reason") or "")
+
+
+def _from_inside(seen: Seen, *, row: int) -> Verdict:
+    """It shut itself down and left no exit record; its last heartbeat may say why."""
+    why = _stop_reason(seen)
     if why == "cancel" or (seen.stop_wanted and not why):
-        return _told(seen, Outcome.CANCELLED, "stopped on request; the last uploads may be missing", row=9)
+        return _told(seen, Outcome.CANCELLED, "stopped on request; the last uploads may be missing", row=row)
     said = f"{why}: {_LIMITS[why]}" if why in _LIMITS else "shutdown: the machine was shut down from inside"
-    return _told(seen, Outcome.FAILED, said, row=9)
+    return _told(seen, Outcome.FAILED, said, row=row)
 
 
 def _gone(seen: Seen) -> Verdict | None:
@@ -216,7 +225,11 @@ def _gone(seen: Seen) -> Verdict | None:
         return None  # it writes, so it is there: row 4
     if _taken(seen):
         return _interrupted(seen, "spot interruption (the machine is gone)", row=10)
-    if seen.ended_by or seen.spot_status == "instance-terminated-by-user":
+    if seen.ended_by:
+        return _external(seen)
+    if _stop_reason(seen):
+        return _from_inside(seen, row=10)
+    if seen.spot_status == "instance-terminated-by-user":
         return _external(seen)
     if seen.stop_wanted:
         return _told(seen, Outcome.CANCELLED, "stopped on request; it left no exit record", row=10)
@@ -290,7 +303,10 @@ def _silent(seen: Seen) -> Verdict | None:
     if machine.supervisor is True:
         return _told(seen, Outcome.RUNNING, "the supervisor runs, but its uploads do not arrive", row=5)
     if machine.supervisor is False:
-        return _over(seen, Outcome.FAILED, "supervisor: it ended without an exit record", row=5)
+        # No action: what was not uploaded is on its disk only, and nothing says that there is nothing.
+        said = f" ({machine.last_words})" if machine.last_words else ""
+        left = "the machine still bills, and may hold what is not saved"
+        return _told(seen, Outcome.FAILED, f"supervisor: it ended without an exit record{said}; {left}", row=5)
     if machine.agent == "Online":
         return _told(
             seen, Outcome.UNKNOWN, "the machine answers, its supervisor is silent", row=5, question="supervisor"

@@ -18,7 +18,8 @@ from runctl.models.plan import Outcome, Rule, Verb
 from runctl.models.record import Launch, Rate, Spec
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend
-from runctl.services.jobs.evidence import find_evidence
+from runctl.services.jobs.evidence import find_evidence, nobody_asks
+from runctl.services.jobs.inquiry import Inquiry, OpenDoor
 from runctl.services.jobs.look import Look, host_of
 from runctl.services.jobs.providers import Intent, Started
 from runctl.services.jobs.record import JobRecord
@@ -38,10 +39,12 @@ class Ec2Reader:
 
     Args:
         backend: reads.
+        open_door: opens the door in a region when a machine has to be asked for its supervisor; None to ask none.
     """
 
-    def __init__(self, backend: AwsBackend) -> None:
+    def __init__(self, backend: AwsBackend, open_door: OpenDoor | None = None) -> None:
         self.backend = backend
+        self._ask_supervisor = Inquiry(open_door) if open_door is not None else nobody_asks
 
     @property
     def name(self) -> str:
@@ -66,9 +69,9 @@ class Ec2Reader:
         return None
 
     def evidence(self, found: Look) -> Mapping[str, Any]:
-        """Status checks and agent of a silent machine; spot request and CloudTrail of one that is gone."""
+        """Checks, agent and supervisor of a silent machine; spot request and CloudTrail of one that is gone."""
         try:
-            return find_evidence(self.backend, found)
+            return find_evidence(self.backend, found, self._ask_supervisor)
         except CredentialsError:
             return {}
 
@@ -103,7 +106,7 @@ class Ec2Provider(Ec2Reader):
     """
 
     def __init__(self, backend: AwsBackend, door: Actions, quarantine: Quarantine, bed: Bed) -> None:
-        super().__init__(backend)
+        super().__init__(backend, lambda _region: door)
         self._door, self._quarantine, self._bed = door, quarantine, bed
 
     def intend(self, spec: Spec, attempt: int, ttl_at: float | None) -> Intent:
