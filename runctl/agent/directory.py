@@ -102,6 +102,11 @@ class DirectoryStore:
             with contextlib.suppress(MissingError):
                 yield Found(key, self.size(key))
 
+    def holds(self, folder: str) -> bool:
+        """Whether any object lies in a folder: what a killed writer left of itself is none, as in S3."""
+        walked = os.walk(os.path.join(self._root, folder))
+        return any(_PART not in name for _, _, names in walked for name in names)
+
     def delete(self, key: str) -> None:
         """Remove; no error where nothing is."""
         with contextlib.suppress(MissingError), self._failures("delete", key):

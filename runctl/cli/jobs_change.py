@@ -191,7 +191,7 @@ def _watch(call: Invocation) -> int:
     if not call.args.dry_run:
         confirm(call, "recover interrupted jobs within their budgets and end machines whose work is over and saved")
     jobs = known_jobs(call)
-    if "ec2" in jobs.stores and call.settings.read_only and not call.args.dry_run:
+    if "ec2" in jobs.stores and call.read_only and not call.args.dry_run:
         raise InputError("read-only: this changes AWS", allowed="looking, and --dry-run")
     only = [jobs.find(text).record.job for text in call.args.jobs] or None
     hands = once_a_place(lambda found: hands_for(call, jobs, found))

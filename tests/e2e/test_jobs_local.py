@@ -130,20 +130,34 @@ def test_a_closed_terminal_and_a_killed_client_end_no_job(project: Path) -> None
     assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
 
 
-def test_a_client_killed_while_it_submits_leaves_one_job_or_none(project: Path) -> None:
-    """At whatever moment: at most one job, and `watch` takes up what was cut off."""
+def _an_hour_passes(root: Path) -> None:
+    """What was written a moment ago was written an hour ago: nobody is at it any more."""
+    times = {"spec.json": ("created_at",), "lease.json": ("at", "expires_at"), "launch.json": ("at",)}
+    for name, fields in times.items():
+        for file in root.rglob(name):
+            value = json.loads(file.read_text())
+            file.write_text(json.dumps(value | {f: value[f] - 3600 for f in fields}))
+
+
+def test_a_client_killed_while_it_submits_leaves_one_job_and_watch_takes_it_up(project: Path) -> None:
+    """Killed as soon as each object is there: at most one job of each, and what was cut off is done an hour later."""
     argv = [str(BINARY), "jobs", "submit", str(project / "train.py"), "--spec", str(project / "job.toml"), "--yes"]
-    for pause in (0.25, 0.4, 0.55, 0.7):
+    root = paths.local_jobs_dir()
+    marks = ("*.tar.gz", "spec.json", "lease.json", "launch.json", "supervisor.json")
+    for mark in marks:
+        before = set(root.rglob(mark))
         client = subprocess.Popen([*argv, "--", "5", "0.01"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(pause)  # any moment will do; the test holds for each
+        while client.poll() is None and set(root.rglob(mark)) <= before:
+            time.sleep(0.001)
         client.kill()
         client.wait()
+    jobs = [j["id"] for j in runctl("jobs", "list", "-o", "json").json()]
+    assert len(marks) - 1 <= len(jobs) <= len(marks)
+    _an_hour_passes(root / "records")
     assert runctl("watch", "--rounds", "1", "--yes").code == 0
-    jobs = runctl("jobs", "list", "-o", "json").json() if (paths.local_jobs_dir() / "records").exists() else []
-    assert len(jobs) <= 4
     for job in jobs:
-        until(lambda job=job: _state(job["id"]) == "SUCCEEDED")  # type: ignore[misc]
-        assert runctl("jobs", "show", job["id"], "-o", "json").json()["attempts"] == [1]
+        until(lambda job=job: _state(job) == "SUCCEEDED")  # type: ignore[misc]
+        assert runctl("jobs", "show", job, "-o", "json").json()["attempts"] == [1]
 
 
 @pytest.mark.parametrize(

@@ -128,12 +128,12 @@ def _seen(
     lease, _ = record.lease()
     attempt = int(lease.get("fence", 0))
     stop_wanted = record.control().get("desired") == "stop"
-    if attempt == 0:
+    launch = record.launch(attempt) if attempt else None
+    if launch is None and attempt <= 1:  # nobody took the lease yet, or whoever did has not written what is to start
         made = max(0.0, record.now() - float(spec.get("created_at") or 0.0))
-        return Seen(stop_wanted=stop_wanted, launch_age_s=made), None
-    launch = record.launch(attempt)
+        return Seen(stop_wanted=stop_wanted, launch_age_s=made, fence=attempt), None
     recovering = False
-    if launch is None and attempt > 1:
+    if launch is None:
         # Somebody raised the fence and has not written the intent yet: the attempt before is the one to judge.
         recovering = lease.get("expires_at", 0.0) > record.now()
         attempt, launch = attempt - 1, record.launch(attempt - 1)

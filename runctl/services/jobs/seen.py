@@ -66,6 +66,7 @@ class Machine:
         supervisor: what the machine answered when asked for the supervisor's process; None when not asked.
         last_words: the end of what the supervisor wrote beside the record, "" when not asked, or nothing.
         local: it is this computer.
+        begun: a process was started on this computer, whatever became of it.
     """
 
     state: str | None
@@ -75,6 +76,7 @@ class Machine:
     supervisor: bool | None = None
     local: bool = False
     last_words: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)

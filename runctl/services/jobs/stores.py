@@ -258,7 +258,7 @@ class LocalStore:
             names = sorted(e.name for e in os.scandir(self.root / prefix) if e.is_dir())
         except OSError:
             return
-        yield from names
+        yield from (name for name in names if self._inner.holds(prefix + name))
 
     def delete(self, keys: list[str]) -> None:
         """Remove."""

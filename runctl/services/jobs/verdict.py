@@ -243,7 +243,16 @@ def _gone_here(seen: Seen) -> Verdict | None:
         return _told(seen, Outcome.BOOTSTRAPPING, "its supervisor is starting", row=0)
     if seen.stop_wanted:
         return _told(seen, Outcome.CANCELLED, "stopped on request; it left no exit record", row=9)
+    if seen.state is None and not seen.machine.begun:
+        return _never_begun(seen)
     return _told(seen, Outcome.FAILED, "supervisor: its process is gone without an exit record", row=5)
+
+
+def _never_begun(seen: Seen) -> Verdict:
+    """An intent of this computer's, and whoever wrote it was cut off before it started anything."""
+    if seen.refused is not None:
+        return _refused(seen, seen.refused)
+    return _told(seen, Outcome.PENDING, "asked for, and never started", row=0, action=Action.RELAUNCH)
 
 
 def _never_there(seen: Seen) -> Verdict:

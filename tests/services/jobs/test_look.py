@@ -67,6 +67,17 @@ def test_a_machine_that_came_after_a_long_wait_for_capacity_has_its_own_time_to_
         assert (verdict.outcome, verdict.action) == (outcome, action), verdict.reason
 
 
+@pytest.mark.parametrize(("age", "action"), [(10, Action.NONE), (3600, Action.RELAUNCH)])
+def test_a_client_cut_off_before_it_wrote_what_is_to_start_is_not_waited_for(
+    client_of: Open, age: int, action: Action
+) -> None:
+    job = client_of("ana")
+    job.create({"v": 1, "id": JOB, "name": "vit", "provider": "ec2", "created_at": job.now() - age})
+    job.take_lease(fence=1)
+    found = look(job, ()).verdict
+    assert (found.outcome, found.action) == (Outcome.PENDING, action)
+
+
 def test_work_that_cannot_be_uploaded_in_time_is_at_risk(client_of: Open) -> None:
     job = client_of("ana")
     _write(job, 1)

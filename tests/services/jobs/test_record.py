@@ -14,7 +14,7 @@ from runctl.errors import InputError, RunctlError
 from runctl.models import record
 from runctl.models.record import Control
 from runctl.services.jobs.record import LEASE_S, JobRecord, job_ids
-from runctl.services.jobs.stores import ConflictError, MissingError, Store, exists
+from runctl.services.jobs.stores import ConflictError, LocalStore, MissingError, Store, exists
 from tests.services.jobs.conftest import JOB, Open
 
 
@@ -150,3 +150,13 @@ def test_a_heartbeat_is_as_old_as_the_store_says(client_of: Open) -> None:
     beat = replace(ana).beat(1)
     assert beat is not None
     assert 0 <= beat.age_s < 60  # the machine's own clock says 1970
+
+
+def test_what_a_killed_writer_left_of_itself_is_no_job(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    folder = tmp_path / record.job_prefix(JOB)
+    folder.mkdir(parents=True)
+    (folder / ".part-x1").write_text("half of a specification")
+    assert list(job_ids(store)) == []
+    store.put(record.spec_key(JOB), b"{}")
+    assert list(job_ids(store)) == [JOB]

@@ -83,7 +83,9 @@ class LocalProvider:
 
     def here(self, job: str, attempt: int) -> Machine | None:
         """Whether the supervisor's process is there."""
-        return Machine("running" if self._process(job, attempt) is not None else "none", local=True)
+        if self._process(job, attempt) is not None:
+            return Machine("running", local=True)
+        return Machine("none", local=True, begun=(self._folder(job, attempt) / "supervisor.json").exists())
 
     def evidence(self, found: Look) -> Mapping[str, Any]:
         """Nothing beside the process itself."""
