@@ -14,9 +14,7 @@ import time
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=600)
 parser.add_argument("--lr", type=float, default=0.5)
-parser.add_argument(
-    "--pause", type=float, default=0.1, help="seconds between two steps, so that there is something to watch"
-)
+parser.add_argument("--pause", type=float, default=0.1, help="seconds between two steps, so that there is something to watch")
 options = parser.parse_args()
 
 draw = random.Random(7)
