@@ -145,6 +145,7 @@ class TableScreen(Screen[None], Generic[T]):
             label,
             spec.width,
             lambda item: self.text(spec.cell(item, self.context)),
+            says=lambda item: spec.cell(item, self.context),
             align="right" if spec.right else "left",
             priority=0 if spec.keep >= 100 else 100 - spec.keep,
             flex=spec.flex,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from runctl.format import clean_text
@@ -15,12 +18,17 @@ from runctl.keymap import Scope, bindings_for
 HISTORY_MOST = 50
 #: Characters of a filter; a pasted file is not one.
 VALUE_MOST = 2000
+#: Cells of a verdict that have their room whatever it says, as `n/m`; with its padding, `min-width` in the style sheet.
+_SHORT = 15
 
 
 class FilterInput(Input):
     """The field itself; its keys ask the bar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FILTER)]
+
+    #: How long the text is does not change the field's place on screen: a letter lays nothing out anew.
+    virtual_size = Reactive(Size(0, 0))
 
     class Asked(Message):
         """A key of the field that means something to the bar: submit, cancel, older, newer."""
@@ -61,7 +69,9 @@ class FilterBar(Horizontal):
     FilterBar.-open { display: block; }
     FilterBar FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterBar .slash { width: 2; color: $accent; padding: 0 0 0 1; }
-    FilterBar .verdict { width: auto; max-width: 70%; height: 1; color: $text-muted; padding: 0 1; }
+    FilterBar .verdict {
+        width: auto; min-width: 17; max-width: 70%; height: 1; color: $text-muted; padding: 0 1; text-align: right;
+    }
     FilterBar.-invalid .slash, FilterBar.-invalid FilterInput { color: $state-bad; }
     FilterBar.-invalid .verdict { color: $state-bad; text-style: bold; }
     """
@@ -122,8 +132,10 @@ class FilterBar(Horizontal):
     def verdict(self, text: str, *, valid: bool) -> None:
         """Say how many rows match, or what is wrong."""
         self.set_class(not valid, "-invalid")
-        if (said := clean_text(text)) != self._said.content:
-            self._said.update(said)
+        before, said = str(self._said.content), clean_text(text)
+        if said != before:
+            # What is short has the same room whatever it says.
+            self._said.update(said, layout=max(cell_len(before), cell_len(said)) > _SHORT)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell at every key."""

@@ -139,10 +139,12 @@ class RowSelection(ScrollView, Generic[T], can_focus=True):
             self.scroll_to(y=self._cursor - page + 1, animate=False, force=True)
 
     def _repaint_rows(self, indexes: Iterable[int]) -> None:
-        for index in indexes:
-            y = index - self.scroll_offset.y + 1
-            if 1 <= y < self.size.height:
-                self.refresh(Region(0, y, self.size.width, 1))
+        lines = (index - self.scroll_offset.y + 1 for index in indexes)
+        self._repaint_lines(y for y in lines if 1 <= y < self.size.height)
+
+    def _repaint_lines(self, lines: Iterable[int]) -> None:
+        if changed := [Region(0, y, self.size.width, 1) for y in lines]:
+            self.refresh(*changed)
 
     def action_move(self, lines: int) -> None:
         """Some rows down, or up when negative."""

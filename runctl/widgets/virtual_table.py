@@ -7,6 +7,7 @@ refresh, a sort or a filter never moves them to another row.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rich.segment import Segment
@@ -16,6 +17,7 @@ from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.strip import Strip
 
 from runctl.theme import UNICODE, Glyphs
@@ -23,6 +25,15 @@ from runctl.widgets.columns import GAP, GUTTER, Column, cell_segments, fit_cell,
 from runctl.widgets.row_selection import RowSelection
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """A row as it was drawn: out of what, the line, and the edition of the rows in which that was last looked at."""
+
+    says: tuple[object, ...] | None = None
+    strip: Strip = field(default_factory=lambda: Strip([]))
+    edition: int = -1
 
 
 class VirtualTable(RowSelection[T]):
@@ -39,6 +50,9 @@ class VirtualTable(RowSelection[T]):
         overflow-y: scroll; overflow-x: auto; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
     }
     """
+
+    #: How many rows there are changes nothing around them, so a letter of the filter lays nothing out anew.
+    virtual_size = Reactive(Size(0, 0))
 
     class HeadingClicked(Message):
         """A heading was clicked: sort by it."""
@@ -59,7 +73,10 @@ class VirtualTable(RowSelection[T]):
         self._notice_lines: tuple[int, list[Text]] | None = None
         self._wide = False
         self._painting: Style | None = None
-        self._strips: LRUCache[tuple[Any, ...], Strip] = LRUCache(1000)
+        self._heads: dict[tuple[Any, ...], Strip] = {}
+        self._strips: LRUCache[tuple[Any, ...], _Drawn] = LRUCache(1000)
+        self._edition = 0
+        self._lines: dict[int, Strip] = {}  # the row painted on each line of the widget
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
@@ -82,26 +99,46 @@ class VirtualTable(RowSelection[T]):
             self.refresh()
 
     def set_rows(self, rows: Sequence[T]) -> None:
-        """Swap the rows; the cursor stays on its row, or on its place when the row is gone."""
-        line = self._cursor - self.scroll_offset.y
+        """Swap the rows; the cursor stays on its row, or on its place when the row is gone.
+
+        Only lines that say something else are painted again.
+        """
+        line, before = self._cursor - self.scroll_offset.y, self._rows
         self._rows, self._index = rows, None
-        self._strips.clear()
+        self._edition += 1
         self._place_cursor()
         self._resize_virtual()
         self._hold(line)
-        self.refresh()
+        if before and rows:
+            self._repaint_lines(y for y in range(1, self.size.height) if self._line(y) is not self._lines.get(y))
+        else:
+            self.refresh()
 
     def _refit(self) -> None:
         available = 10_000 if self._wide else self.scrollable_content_region.width
         fitted = fit_columns(self._columns, available)
         self._fitted = [(c, c.width) for c, _ in fitted] if self._wide else fitted
-        self._strips.clear()
+        self._forget()
         self._resize_virtual()
         self.refresh()
 
     def _resize_virtual(self) -> None:
         width = GUTTER + sum(w + GAP for _, w in self._fitted) if self._wide else 0
-        self.virtual_size = Size(max(width, self.scrollable_content_region.width), len(self._rows) + 1)
+        size = Size(max(width, self.scrollable_content_region.width), len(self._rows) + 1)
+        if size.width != self.virtual_size.width:  # a scrollbar below may come or go
+            self.refresh(layout=True)
+        self.virtual_size = size
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """What laying out would do: the scrollbar's length, and an offset that exists."""
+        if self.is_attached and self.size:
+            self.vertical_scrollbar.window_virtual_size = size.height
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
+    def _forget(self) -> None:
+        """Other columns or colours: nothing is as it was drawn."""
+        self._heads.clear()
+        self._strips.clear()
 
     def on_resize(self) -> None:
         """Another width: other columns fit."""
@@ -110,7 +147,7 @@ class VirtualTable(RowSelection[T]):
 
     def notify_style_update(self) -> None:
         """Another theme: every strip has other colours."""
-        self._strips.clear()
+        self._forget()
         super().notify_style_update()
 
     # -- drawing -------------------------------------------------------------------------------------------------------
@@ -137,15 +174,21 @@ class VirtualTable(RowSelection[T]):
         elif not self._rows:
             return self._notice_line(y - 1, width)
         else:
-            index = y - 1 + self.scroll_offset.y
-            if index >= len(self._rows):
+            row = self._line(y)
+            if row is None:
+                self._lines.pop(y, None)
                 return Strip.blank(width, self._ground)
-            strip = self._row_strip(index)
+            strip = self._lines[y] = row
         return strip.crop_extend(offset, offset + width, strip_style(strip, self._ground))
 
+    def _line(self, y: int) -> Strip | None:
+        """The row on a line of the widget, None below the last."""
+        index = y - 1 + self.scroll_offset.y
+        return self._row_strip(index) if index < len(self._rows) else None
+
     def _heading(self) -> Strip:
-        key = ("heading", self._sorted_by, self.size.width, self._wide)
-        if key not in self._strips:
+        key = (self._sorted_by, self.size.width, self._wide)
+        if key not in self._heads:
             name, descending = self._sorted_by
             line = Text(" " * GUTTER)
             for column, width in self._fitted:
@@ -153,25 +196,30 @@ class VirtualTable(RowSelection[T]):
                 line.append(fit_cell(Text(column.label + arrow), width, column.align, self._signs))
                 line.append(" " * GAP)
             line.stylize(Style(bold=True, underline=False))
-            self._strips[key] = self._strip(line, self._ground)
-        return self._strips[key]
+            self._heads[key] = self._strip(line, self._ground)
+        return self._heads[key]
 
     def _row_strip(self, index: int) -> Strip:
         row = self._rows[index]
         row_id = self._row_id(row)
         under, marked = index == self._cursor, row_id in self.marks
         key = (row_id, under and self.has_focus, under, marked)
-        cached = self._strips.get(key)
-        if cached is None:
-            style = self._row_style(under, marked)
-            segments = [Segment(self._signs.mark if marked else " ", style)]
-            for column, width in self._fitted:
-                segments += cell_segments(
-                    column.render(row), width, column.align, style, self._style_of, signs=self._signs
-                )
-            cached = Strip(segments)
-            self._strips[key] = cached
-        return cached
+        drawn = self._strips.get(key)
+        if drawn is None:
+            drawn = self._strips[key] = _Drawn()
+        if drawn.edition != self._edition:
+            says = tuple([column.said(row) for column, _ in self._fitted])
+            if drawn.says != says:
+                drawn.says, drawn.strip = says, self._drawn(row, under, marked)
+            drawn.edition = self._edition
+        return drawn.strip
+
+    def _drawn(self, row: T, under: bool, marked: bool) -> Strip:
+        style = self._row_style(under, marked)
+        segments = [Segment(self._signs.mark if marked else " ", style)]
+        for column, width in self._fitted:
+            segments += cell_segments(column.render(row), width, column.align, style, self._style_of, signs=self._signs)
+        return Strip(segments)
 
     def _style_of(self, style: str | Style) -> Style:
         return style if isinstance(style, Style) else self.app.console.get_style(style)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.strip import Strip
 
 from runctl.widgets.columns import Column, fit_cell, fit_columns
 from runctl.widgets.virtual_table import VirtualTable
@@ -211,3 +213,56 @@ async def test_a_click_on_a_heading_asks_for_its_order() -> None:
         await pilot.click(VirtualTable, offset=(2, 0))
         await pilot.click(VirtualTable, offset=(3, 2))
         assert (asked, app.table.cursor_id) == (["name"], "i-1")
+
+
+class CountingTable(VirtualTable[Box]):
+    """Says which of its lines were painted."""
+
+    def __init__(self, row_id: Callable[[Box], str]) -> None:
+        super().__init__(row_id)
+        self.painted: list[int] = []
+
+    def render_line(self, y: int) -> Strip:
+        self.painted.append(y)
+        return super().render_line(y)
+
+
+class CountingApp(TableApp):
+    def compose(self) -> ComposeResult:
+        yield CountingTable(lambda b: b.id)
+
+
+async def test_a_refresh_paints_only_lines_that_say_something_else() -> None:
+    app = CountingApp(boxes(50))
+    async with app.run_test(size=(40, 12)) as pilot:
+        table = app.query_one(CountingTable)
+
+        async def painted(rows: tuple[Box, ...]) -> list[int]:
+            await pilot.pause()
+            table.painted.clear()
+            table.set_rows(rows)
+            await pilot.pause()
+            await pilot.pause()
+            return sorted(set(table.painted))
+
+        rows = boxes(50)
+        assert await painted(rows) == []
+        other = (*rows[:3], Box("i-3", "renamed", 0.3), *rows[4:])
+        assert await painted(other) == [4]
+        assert await painted((*other[:30], Box("i-30", "not in view", 3.0), *other[31:])) == []
+        assert {*range(1, 12)} <= {*await painted(other[1:])}, "every row moved up"
+        assert {*range(4, 12)} <= {*await painted(other[1:4])}, "and what was below them is gone"
+        assert app.lines()[1].startswith(" box-1")
+        await pilot.press("j", "G", "space")
+        assert await painted(other[1:4]) == []
+
+
+async def test_fewer_rows_leave_no_offset_that_does_not_exist() -> None:
+    app = TableApp(boxes(500))
+    async with app.run_test(size=(40, 12)) as pilot:
+        await pilot.press("G")
+        assert app.table.scroll_offset.y == 489
+        app.table.set_rows(boxes(20))
+        await pilot.pause()
+        assert (app.table.scroll_offset.y, app.table.cursor_id) == (9, "i-19")
+        assert app.lines()[-1].startswith(" box-19")
