@@ -70,8 +70,15 @@ def is_whole(shown: Terminal, columns: int, rows: int) -> bool:
     if columns < 60 or rows < 15:
         return "runctl needs 60 columns and 15 lines" in shown.text and not data_rows(shown)
     beside = columns < 110 or "Money" in shown.text  # the detail of the row under the cursor
-    strip = shown.lines[0].removeprefix(" runctl ").lstrip()  # the name is the first to go where there is little room
-    return strip.startswith("$") and "? more" in shown.lines[-1] and beside and DEAREST in shown.text
+    # The name is the first to go where there is little room; a figure is there to the cent or not at all.
+    strip = shown.lines[0].removeprefix(" runctl ").split()
+    burn = bool(strip) and re.fullmatch(r"\$\d{1,3}(,\d{3})*\.\d\d/h", strip[0])
+    sums = all(
+        re.fullmatch(r"\S*\$[\d.,]+[kM]?\+?", word)
+        for word in " ".join(strip[1:]).replace("→", " ").split()
+        if "$" in word
+    )
+    return bool(burn) and sums and "? more" in shown.lines[-1] and beside and DEAREST in shown.text
 
 
 def names(rows: list[str]) -> list[str]:

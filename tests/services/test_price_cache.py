@@ -14,7 +14,7 @@ from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.errors import CloudError
 from runctl.events import PageArrived
-from runctl.models.cost import Confidence
+from runctl.models.cost import Confidence, CostKind
 from runctl.models.instance import Instance, Market
 from runctl.models.snapshot import Source, SourceKey
 from runctl.services.aws.backend import AwsBackend, open_backend
@@ -140,12 +140,10 @@ def test_spot_machines_are_priced_by_their_zone_and_the_ledger_knows_since_when(
     assert cloud.calls()["ec2", "DescribeSpotPriceHistory", EAST] == 1, "once in ten minutes"
     recorder = Recorder(cache / "ledger", FrozenClock(SystemClock().now()))
     feed(recorder, *begin(), *listing(spot, SystemClock().now()))
-    kept = {
-        r.interval.source
-        for r in recorder.ledger.records("123456789012", NOW - timedelta(900), NOW + timedelta(900))
-        if r.key.kind == "instance"  # beside it stands the address that EC2 lends
-    }
-    assert kept == {"spot-history"}
+    records = recorder.ledger.records("123456789012", NOW - timedelta(900), NOW + timedelta(900))
+    kept = {(str(r.key.kind), r.interval.source) for r in records}
+    # Beside the machines stand the addresses that EC2 lends them, which have a price of the book and no market.
+    assert kept == {(str(CostKind.INSTANCE), "spot-history"), (str(CostKind.LENT_ADDRESS), "storage")}
 
 
 def test_the_cache_that_cannot_be_written_costs_the_cache_only(cloud: DemoCloud, cache: Path) -> None:
