@@ -1,4 +1,4 @@
-"""Where it could run, in which order, at what price. Pure; what is unknown leaves no place out."""
+"""Where it could run, in which order, at what price. Pure; what is unknown leaves no place out, but for a cap."""
 
 from __future__ import annotations
 
@@ -146,6 +146,8 @@ class _Builder:
         cap, price = self.request.max_usd_per_hour, made.price
         if cap is not None and price is not None and price.usd > cap:
             yield f"${price.usd:.4f}/h is above the cap of ${cap:g}"
+        if cap is not None and price is None and made.market is not Market.SPOT:  # to spot, EC2 itself holds the cap
+            yield f"its price is unknown, and may be above the cap of ${cap:g}"
         until = self.facts.quarantined.get((made.type, made.zone, made.market))
         if until is not None:
             yield f"{_QUARANTINED}; tried again from {until:%H:%M} UTC"

@@ -13,9 +13,10 @@ from runctl.clock import FrozenClock
 from runctl.demo.gateway.quotas import quota_of
 from runctl.errors import CallSite, CloudError
 from runctl.models.instance import Hardware, InstanceState, Market
-from runctl.models.launch import AttemptClass, Candidate, Image, LaunchRequest
+from runctl.models.launch import AttemptClass, Candidate, Image, LaunchRequest, MarketChoice
 from runctl.services.aws.errors import classify
 from runctl.services.launch.attempts import class_of
+from runctl.services.launch.candidates import Facts, candidates_of
 from runctl.services.launch.images import disk_size, maker_of, parse_image, usual_image
 from runctl.services.launch.parameters import run_parameters
 from runctl.services.launch.quarantine import LENGTH, Place, Quarantine
@@ -164,3 +165,15 @@ def test_the_call_says_everything_at_once() -> None:
         assert kept.get("InstanceInitiatedShutdownBehavior") == behaviour
     named = run_parameters(replace(request, subnet="subnet-1"), replace(place, subnet="subnet-1"), "zoe")
     assert (named["SubnetId"], "Placement" in named) == ("subnet-1", False)
+
+
+def test_a_cap_leaves_out_what_nobody_knows_the_price_of_but_to_spot_ec2_holds_it() -> None:
+    kind = "x1.16xlarge"
+    assert PriceBook().instance_rate("us-east-1", kind, "on-demand") is None
+    facts = Facts(zones={kind: ("us-east-1a",)}, image_of={kind: Image("ami-1", "any", "x86_64", "/dev/sda1")})
+    wanted = LaunchRequest("r", "us-east-1", (kind,), MarketChoice.SPOT_OR_ON_DEMAND, max_usd_per_hour=5.0)
+    why = {c.market: c.excluded for c in candidates_of(wanted, facts, PriceBook())}
+    assert why[Market.SPOT] == ""
+    assert "its price is unknown" in why[Market.ON_DEMAND]
+    free = {c.excluded for c in candidates_of(replace(wanted, max_usd_per_hour=None), facts, PriceBook())}
+    assert free == {""}, "without a cap an unknown price leaves no place out"
