@@ -50,6 +50,7 @@ class Headstart:
             return
         self._begun = True
         gc.disable()
+        load_asyncio()
         with suppress(OSError, ValueError, EOFError, TypeError):
             self._codes, self._patterns.kept = _unpacked(self.file.read_bytes())
         self._patterns.begin()
@@ -138,6 +139,21 @@ class Patterns:
     def _given(self, *parts: Any) -> re.Pattern[Any]:
         made: re.Pattern[Any] = self._engine.compile(*parts)
         return made
+
+
+def load_asyncio() -> None:
+    """Import asyncio without `ssl`, which is a fortieth of the time to the first picture and not needed for it.
+
+    asyncio can do without, because Python can be built without. What it then cannot do, TLS of its own, nobody here asks
+    of it: AWS is asked from threads, and what they ask with imports `ssl` itself.
+    """
+    if {"ssl", "asyncio"} & set(sys.modules):
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # how Python is told that a module is not there
+    try:
+        import_module("asyncio")
+    finally:
+        del sys.modules["ssl"]
 
 
 @lru_cache(maxsize=1)

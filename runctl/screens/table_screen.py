@@ -157,6 +157,15 @@ class TableScreen(Screen[None], Generic[T]):
 
     # -- showing -------------------------------------------------------------------------------------------------------
 
+    def _compositor_refresh(self) -> None:
+        """Draw, unless updates are held back.
+
+        While an app starts they are. Textual 8 draws all the same, throws the picture away and takes it for drawn, so
+        that a start shows the parts that change afterwards first, and the whole only with the next frame.
+        """
+        if not self.app._batch_count:
+            super()._compositor_refresh()
+
     @property
     def is_drawn(self) -> bool:
         """Whether there is anything to show it on: at the very end the widgets go before the screen does."""

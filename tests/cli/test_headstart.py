@@ -147,7 +147,10 @@ def test_the_collector_works_again_soon_after_the_first_picture(
 
 def test_the_first_picture_imports_nothing_that_is_only_opened_later() -> None:
     probe = (
-        "import runctl.app, runctl.cli.dashboard, sys\n"
+        "import sys\n"
+        "from runctl.cli.headstart import headstart\n"
+        "headstart().begin()\n"
+        "import runctl.app, runctl.cli.dashboard\n"
         "runctl.app.import_module('runctl.screens.instances')\n"
         "print(*sorted(sys.modules))"
     )
@@ -157,4 +160,20 @@ def test_the_first_picture_imports_nothing_that_is_only_opened_later() -> None:
     assert [m for m in found if m.startswith(late)] == []
     screens = {f"runctl.screens.{name}" for name in ("s3", "volumes", "cost", "jobs", "readings", "export")}
     assert screens.isdisjoint(found)
-    assert {"pydantic", "boto3", "botocore", "yaml", "moto", "csv", "configparser"}.isdisjoint(found)
+    assert {"pydantic", "boto3", "botocore", "yaml", "moto", "csv", "configparser", "ssl", "_ssl"}.isdisjoint(found)
+
+
+def test_asyncio_works_without_tls_and_everything_else_has_it() -> None:
+    probe = (
+        "from runctl.cli.headstart import load_asyncio\n"
+        "load_asyncio()\n"
+        "import asyncio, ssl, sys\n"
+        "from urllib.request import HTTPSHandler\n"
+        "assert ssl is sys.modules['ssl'] and ssl.create_default_context().check_hostname\n"
+        "async def shell():\n"
+        "    child = await asyncio.create_subprocess_exec(sys.executable, '-c', 'print(6 * 7)', stdout=-1)\n"
+        "    return await child.communicate()\n"
+        "print(asyncio.run(shell()))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    assert found == "(b'42\\n', None)\n"

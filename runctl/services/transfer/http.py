@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # made by whoever connects with TLS: its constants alone take 5 ms, and a listing may do without
+    import ssl
 
 _MAX_HEAD = 64 * 1024
 _CHUNK = 512 * 1024
