@@ -144,8 +144,8 @@ class Patterns:
 def load_asyncio() -> None:
     """Import asyncio without `ssl`, which is a fortieth of the time to the first picture and not needed for it.
 
-    asyncio can do without, because Python can be built without. What it then cannot do, TLS of its own, nobody here asks
-    of it: AWS is asked from threads, and what they ask with imports `ssl` itself.
+    asyncio can do without, because Python can be built without. What it then cannot do, TLS of its own, nobody here
+    asks of it: AWS is asked from threads, and what they ask with imports `ssl` itself.
     """
     if {"ssl", "asyncio"} & set(sys.modules):
         return
