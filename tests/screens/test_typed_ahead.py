@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from textual import events
 
+from runctl.screens.modals.form import FormModal
 from runctl.widgets.filter_bar import FilterBar, FilterInput
 from tests.screens.driving import Driver, running
+
+_NAMES = {"/": "slash", ":": "colon", "*": "asterisk", "\t": "tab", " ": "space", "-": "minus", ".": "full_stop",
+          "=": "equals_sign"}  # fmt: skip
 
 
 def at_once(driver: Driver, text: str) -> None:
     """What a slow line delivers in one piece."""
     for letter in text:
-        driver.app.post_message(events.Key({"/": "slash", ":": "colon", "*": "asterisk"}.get(letter, letter), letter))
+        driver.app.post_message(events.Key(_NAMES.get(letter, letter), letter))
 
 
 async def test_what_is_typed_right_behind_the_slash_is_the_filter() -> None:
@@ -36,6 +40,20 @@ async def test_a_key_that_the_field_does_not_use_goes_round_once() -> None:
         await driver.press("slash")
         assert isinstance(driver.app.focused, FilterInput)
         assert driver.fleet.query_one(FilterBar).text == "g5"
+
+
+async def test_lines_of_a_form_that_come_in_one_go_keep_to_their_lines() -> None:
+    async with running(size=(100, 30)) as driver:
+        await driver.press("2", "n")
+        form = driver.app.screen
+        assert isinstance(form, FormModal)
+        at_once(driver, "train-on-everything.py\t--epochs=10 --rate=0.001\t\tg5.xlarge\t\t20\t\t")
+        await driver.until(lambda: form.lines.values()["budget"] == "20", "for the last line")
+        assert form.lines.values() | {"ttl": ""} == {
+            "script": "train-on-everything.py", "args": "--epochs=10 --rate=0.001", "provider": "local",
+            "type": "g5.xlarge", "market": "on-demand", "budget": "20", "ttl": "",
+        }  # fmt: skip
+        await driver.until(lambda: driver.app.focused is form.query_one("#f-script"), "for the tab after the last line")
 
 
 async def test_a_wrong_filter_stays_marked_while_the_rows_are_refreshed() -> None:
