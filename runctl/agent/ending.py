@@ -26,6 +26,7 @@ class Evidence(NamedTuple):
         oom_kills: how many more processes the kernel killed for memory meanwhile; None where it does not say.
         disk_full: a disk of the job was full within the last two minutes.
         tail: the end of its output.
+        own_kills: how many of these were surely the command's own processes.
     """
 
     rc: int
@@ -33,6 +34,7 @@ class Evidence(NamedTuple):
     oom_kills: int | None
     disk_full: bool
     tail: bytes
+    own_kills: int = 0
 
 
 def cause_of(evidence: Evidence) -> tuple[str, str]:
@@ -44,6 +46,8 @@ def cause_of(evidence: Evidence) -> tuple[str, str]:
     if rc == 0:
         return "exit", "it ended by itself with code 0"
     short = next((said for pattern, said in _SHORT if pattern.search(tail)), None)
+    if evidence.own_kills and not evidence.killed:
+        short = "the kernel killed one of its processes for want of memory"
     if short is not None:
         return "oom", f"{short}; exit code {rc}"
     if _NO_SPACE.search(tail) or evidence.disk_full or rc == -signal.SIGXFSZ:

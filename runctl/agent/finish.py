@@ -85,12 +85,15 @@ class Finish:
             return "stopped", stop.message
         if rc is None:
             return "setup", "it was never started"
-        before, after = self._oom_before, oom_kills()
-        kills = None if before is None or after is None else after - before
+        ours, machine = (
+            None if before is None or after is None else after - before
+            for before, after in zip(self._oom_before, oom_kills())
+        )
+        kills = ours or machine
         command = self._supervisor.command
         killed = command.killed if command is not None else False
         parts.disk.check()
-        return cause_of(Evidence(rc, killed, kills, parts.disk.was_full(), parts.capture.tail))
+        return cause_of(Evidence(rc, killed, kills, parts.disk.was_full(), parts.capture.tail, ours or 0))
 
     def _upload(self, until: float) -> list[dict[str, str]]:
         """Checkpoints and outputs, again and again until all are verified or the time is over; what is missing."""

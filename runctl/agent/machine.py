@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from datetime import datetime
-from typing import Any, Iterable
+from typing import Any, Iterable, NamedTuple
 
 from runctl.agent.aws import Metadata
 
@@ -157,18 +157,32 @@ def _memory() -> float | None:
         return None
 
 
-def oom_kills() -> int | None:
-    """How many processes the kernel has killed for want of memory since boot, in our cgroup where it can be read."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
+class Kills(NamedTuple):
+    """How many processes the kernel has killed for want of memory; None where it does not say.
+
+    Args:
+        ours: in our own control group, which is the command's too: surely one of its processes.
+        machine: on the whole machine since boot.
+    """
+
+    ours: int | None
+    machine: int | None
+
+
+def oom_kills() -> Kills:
+    """The kernel's counts (Linux documentation, "Control Group v2", memory.events; "Memory Resource Controller")."""
+    ours = None
+    with contextlib.suppress(OSError, ValueError):
         with open("/proc/self/cgroup", encoding="ascii") as file:
-            group = next(line.strip().split(":", 2)[2] for line in file if line.startswith("0::"))
-        with open(f"/sys/fs/cgroup{group}/memory.events", encoding="ascii") as file:
-            own = next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-        return own + (_vmstat() or 0)
-    return _vmstat()
+            groups = dict(line.strip().split(":", 2)[1:] for line in file)
+        if "memory" in groups:
+            ours = _count(f"/sys/fs/cgroup/memory{groups['memory']}/memory.oom_control")
+        else:
+            ours = _count(f"/sys/fs/cgroup{groups.get('', '')}/memory.events")
+    return Kills(ours, _count("/proc/vmstat"))
 
 
-def _vmstat() -> int | None:
-    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/vmstat", encoding="ascii") as file:
+def _count(path: str) -> int | None:
+    with contextlib.suppress(OSError, ValueError, StopIteration), open(path, encoding="ascii") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -49,6 +51,52 @@ def test_memory_that_runs_out_is_told_as_memory(job: Job) -> None:
     assert job.exit()["cause"] == "oom"
 
 
+@pytest.fixture
+def small_memory() -> Iterator[str]:
+    """The file that takes a process into a group of processes that share 160 MB; skipped where none can be made."""
+    own = dict(line.strip().split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
+    v1 = Path("/sys/fs/cgroup/memory") / own["memory"].lstrip("/") if "memory" in own else None
+    group = (v1 or Path("/sys/fs/cgroup") / own.get("", "").lstrip("/")) / f"runctl-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        if v1 is None:
+            (group / "memory.swap.max").write_text("0")
+        (group / ("memory.max" if v1 is None else "memory.limit_in_bytes")).write_text(str(160 << 20))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    yield str(group / "cgroup.procs")
+    until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
+    group.rmdir()
+
+
+@pytest.mark.xdist_group("kernel kills")
+@pytest.mark.parametrize("who", ["itself", "worker"])
+def test_what_the_kernel_kills_for_want_of_memory_is_told_as_that(job: Job, small_memory: str, who: str) -> None:
+    """The real killer, in a group with little memory: it takes the command, or a worker that the command misses."""
+    path = job.root / "hungry.py"
+    path.write_text("""
+import os, sys
+print("step=1 loss=0.5", flush=True)
+if sys.argv[1] == "worker":
+    worker = os.fork()
+    if worker: sys.exit(1 if os.waitpid(worker, 0)[1] else 0)
+x = []
+while True: x.append(bytearray(os.urandom(1 << 20)))
+""")
+    python = job.root / "python"
+    python.write_text(f'#!/bin/sh\necho $$ >{small_memory}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    job.submit(sys.executable, str(path), who).start(python=str(python))
+    assert job.wait() == 0
+    end = job.exit()
+    assert (end["cause"], end["rc"], end["killed"]) == ("oom", 1 if who == "worker" else -9, False)
+    assert "the kernel killed" in end["message"]
+    assert job.log() == b"step=1 loss=0.5\n"
+
+
+@pytest.mark.xdist_group("kernel kills")  # a count of the whole machine decides
 def test_a_kill_from_outside_is_not_called_memory_without_proof(job: Job) -> None:
     """SIGKILL stands for the kernel's killer; its counter did not move, so the record does not claim that it struck."""
     job.submit("/bin/sh", "-c", "kill -9 $$").start()
