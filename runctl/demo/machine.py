@@ -67,10 +67,16 @@ class Sandboxes:
         home.mkdir(exist_ok=True)
         return home
 
-    def boot(self, instance_id: str, user_data: bytes, *, region: str) -> None:
+    def boot(self, instance_id: str, user_data: bytes, *, region: str, shell: str = "") -> None:
         """Run user data that is a script, once in a machine's life, in the background, as cloud-init does.
 
         Its output is in `console.log` of the machine's directory.
+
+        Args:
+            instance_id: the machine.
+            user_data: what it was launched with.
+            region: the machine's region, in its environment.
+            shell: what `/bin/sh` is on the machine's image ("dash", "bash"), where this computer has it.
         """
         home = self.directory(instance_id)
         script = home / "var/lib/cloud/instance/user-data.txt"
@@ -82,8 +88,10 @@ class Sandboxes:
         if not user_data.startswith(b"#!"):
             return
         with (home / "console.log").open("ab") as console:
+            found = shutil.which(shell) if shell and user_data.startswith(b"#!/bin/sh\n") else None
             boot = self._boots[instance_id] = subprocess.Popen(
-                [str(script)],
+                ["sh", str(script)] if found else [str(script)],
+                executable=found,
                 cwd=home,
                 env=self._environment_of(instance_id, home, region),
                 stdin=subprocess.DEVNULL,

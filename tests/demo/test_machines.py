@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,24 @@ def test_user_data_runs_once_and_commands_see_the_same_machine(here: DemoCloud) 
     ec2.start_instances(InstanceIds=[machine])
     here.advance(60)
     assert _output(here, machine, "cat runs") == "run\n"
+
+
+@pytest.mark.parametrize(
+    ("image", "shell"),
+    [
+        ("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64", "bash"),
+        ("/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id", "dash"),
+    ],
+)
+def test_the_shell_of_user_data_is_that_of_the_image(here: DemoCloud, image: str, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"this computer has no {shell}")
+    machine = _launch("#!/bin/sh\nreadlink /proc/$$/exe > $HOME/shell; set -o | grep posix >> $HOME/shell\n",
+                      ImageId=f"resolve:ssm:{image}")  # fmt: skip
+    here.advance(60)
+    said = until(lambda: _output(here, machine, "cat shell"), "user data has run").split()
+    assert Path(said[0]).name == shell
+    assert said[1:] == (["posix", "on"] if shell == "bash" else [])
 
 
 def test_user_data_of_a_stranger_does_not_run(here: DemoCloud, clients: Aws, tmp_path: Path) -> None:

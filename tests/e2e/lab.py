@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from tests.e2e.binary import Ended, runctl
 from tests.services.jobs.running import TRAINER, until
 
 BUCKET = "records-of-jobs"
+#: Every scenario takes minutes of a busy machine; `JOB_SCENARIOS=all` runs those too that a smaller test covers.
+also = pytest.mark.skipif(os.environ.get("JOB_SCENARIOS") != "all", reason="JOB_SCENARIOS=all runs it")
 SUBMIT = ("--type", "g5.xlarge", "--checkpoint-pattern", "step-*.json", "--ttl", "2h", "--no-deps", "--yes")
 
 
@@ -88,3 +92,31 @@ def machines(job: str = "") -> list[dict[str, Any]]:
     """Machines that are listed, of one job or all."""
     listed = runctl("instances", "list", "-o", "json").json()
     return [m for m in listed if not job or m["job"] == job]
+
+
+def interrupted_and_resumed(lab: Lab, *flags: str) -> str:
+    """Scenario C: notice, SIGTERM, checkpoint, INTERRUPTED with its reason, another machine, resume verified.
+
+    Returns:
+        The id of the second machine, which is being stopped.
+    """
+    job = lab.started("--spot", *flags, pause="0.02")
+    running = wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
+    first = running["instance_id"]
+    lab.cloud.interrupt(first, notice_s=120)
+    interrupted = wait(job, in_state("INTERRUPTED"))
+    assert "spot" in interrupted["reason"]
+    assert interrupted["exit"]["stop_reason"] == "spot-notice"
+    saved = interrupted["exit"]["newest_complete"]
+    assert saved["step"] == interrupted["step"]
+    lab.cloud.advance(130)
+    said = runctl("watch", job, "--rounds", "1", "--yes", "-o", "ndjson")
+    assert json.loads(said.out)["did"] == "recovered"
+    resumed = wait(job, lambda s: s["attempt"] == 2 and (s["step"] or 0) > saved["step"])
+    assert resumed["instance_id"] != first
+    kinds = [e["kind"] for e in resumed["events"]]
+    assert "resumed" in kinds
+    log = runctl("jobs", "logs", job, "--attempt", "2").out
+    assert log.startswith(f"step={saved['step'] + 1}/")
+    assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
+    return str(resumed["instance_id"])

@@ -19,12 +19,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.binary import BINARY, runctl
-from tests.e2e.lab import BUCKET, SUBMIT, Lab, in_state, machines, show, wait
+from tests.e2e.lab import BUCKET, SUBMIT, Lab, also, in_state, interrupted_and_resumed, machines, show, wait
 from tests.services.jobs.running import until
 
 pytestmark = pytest.mark.e2e
-#: Every scenario takes minutes of a busy machine; `JOB_SCENARIOS=all` runs those too that a smaller test covers.
-also = pytest.mark.skipif(os.environ.get("JOB_SCENARIOS") != "all", reason="JOB_SCENARIOS=all runs it")
 
 
 def test_the_newcomers_path_ends_with_a_log_read_after_the_machine_is_gone(lab: Lab) -> None:
@@ -68,26 +66,8 @@ def test_a_slow_spot_machine_is_waited_for_not_doubled(lab: Lab) -> None:
 
 
 def test_an_interruption_is_survived_and_the_step_goes_on(lab: Lab) -> None:
-    """Scenario C: notice, SIGTERM, checkpoint, INTERRUPTED with its reason, another machine, resume verified."""
-    job = lab.started("--spot", pause="0.02")
-    running = wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
-    first = running["instance_id"]
-    lab.cloud.interrupt(first, notice_s=120)
-    interrupted = wait(job, in_state("INTERRUPTED"))
-    assert "spot" in interrupted["reason"]
-    assert interrupted["exit"]["stop_reason"] == "spot-notice"
-    saved = interrupted["exit"]["newest_complete"]
-    assert saved["step"] == interrupted["step"]
-    lab.cloud.advance(130)
-    said = runctl("watch", job, "--rounds", "1", "--yes", "-o", "ndjson")
-    assert json.loads(said.out)["did"] == "recovered"
-    resumed = wait(job, lambda s: s["attempt"] == 2 and (s["step"] or 0) > saved["step"])
-    assert resumed["instance_id"] != first
-    kinds = [e["kind"] for e in resumed["events"]]
-    assert "resumed" in kinds
-    log = runctl("jobs", "logs", job, "--attempt", "2").out
-    assert log.startswith(f"step={saved['step'] + 1}/")
-    assert runctl("jobs", "stop", job, "--wait", "--yes").code == 0
+    """Scenario C."""
+    interrupted_and_resumed(lab)
 
 
 def test_a_recommendation_to_leave_ends_a_job_that_wants_it_long_before_a_notice(lab: Lab) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import shutil
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from runctl.demo.imds_address import metadata_address
 from runctl.demo.server import start
 from runctl.models import record
 from tests.e2e.binary import BINARY, runctl
-from tests.e2e.lab import BUCKET, Lab, in_state, machines, open_lab, show, wait
+from tests.e2e.lab import BUCKET, Lab, also, in_state, interrupted_and_resumed, machines, open_lab, show, wait
 from tests.e2e.terminal import terminal
 from tests.services.doors import disk, machine
 from tests.services.jobs.running import until
@@ -214,3 +218,46 @@ def test_a_job_that_fills_its_disk_is_told_as_that_with_its_log_and_its_machine_
     assert log.endswith("OSError: [Errno 28] No space left on device\n")
     assert runctl("watch", "--rounds", "1", "--yes").code == 0  # another attempt would fill it again
     assert show(job)["attempts"] == [1]
+
+
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+#: What a machine starts from: its image, what `/bin/sh` is there (see `runctl.demo.gateway.boot`), its `python3`.
+IMAGES = {
+    "al2023": ("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64", "bash", "3.9"),
+    "ubuntu": (
+        "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id", "dash", "3.10",
+    ),
+}  # fmt: skip
+
+
+def _path_with(version: str, folder: Path) -> str:
+    """A PATH on which `python3` is of a version, where this computer has it."""
+    known = [*sorted(PYENV.glob(f"versions/{version}.*/bin/python3")), Path(f"/usr/bin/python{version}")]
+    folder.mkdir()
+    for python in [p for p in known if p.exists()][:1]:
+        (folder / "python3").symlink_to(python)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(params=["al2023", pytest.param("ubuntu", marks=also)])
+def image(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Lab, str]]:
+    """A laboratory whose machines have the Python of an image, and the parameter that names the image."""
+    parameter, shell, version = IMAGES[request.param]
+    if shutil.which(shell) is None:
+        pytest.skip(f"this computer has no {shell}, which is /bin/sh on {request.param}")
+    path = _path_with(version, tmp_path / "bin")
+    with start(fleet="empty", environ={**os.environ, "PATH": path}) as cloud:
+        for name, value in cloud.environment().items():
+            monkeypatch.setenv(name, value)
+        yield open_lab(cloud, monkeypatch, tmp_path), parameter
+
+
+def test_an_interruption_is_survived_on_the_usual_images(image: tuple[Lab, str]) -> None:
+    """Scenario L: user data by dash and by bash, the image's old Python, metadata with session tokens only."""
+    lab, parameter = image
+    ident = interrupted_and_resumed(lab, "--image", parameter)
+    (found,) = lab.aws("ec2").describe_instances(InstanceIds=[ident])["Reservations"][0]["Instances"]
+    assert found["MetadataOptions"]["HttpTokens"] == "required"
+    address = metadata_address(lab.cloud.endpoint_url, os.environ["AWS_ACCESS_KEY_ID"], "us-east-1", ident)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{address}/latest/meta-data/instance-id")  # noqa: S310  # as version 1 asks; loopback

@@ -1,4 +1,7 @@
-"""A machine that starts runs its user data, really, in its sandbox."""
+"""A machine that starts runs its user data, really, in its sandbox, by the shell that is `/bin/sh` on its image.
+
+That is dash on Ubuntu and bash, which behaves as POSIX wants under that name, on Amazon Linux.
+"""
 
 from __future__ import annotations
 
@@ -12,4 +15,6 @@ def on_state(sandboxes: Sandboxes, instance: Any, state: str) -> None:
     from runctl.demo.imds import user_data_of
 
     if state == "running" and instance.trusted and instance.user_data:
-        sandboxes.boot(instance.id, user_data_of(instance), region=instance.region_name)
+        image = instance.ec2_backend.amis.get(instance.image_id)
+        shell = "" if image is None else "dash" if "Ubuntu" in image.name else "bash"
+        sandboxes.boot(instance.id, user_data_of(instance), region=instance.region_name, shell=shell)
