@@ -78,6 +78,21 @@ def test_a_client_cut_off_before_it_wrote_what_is_to_start_is_not_waited_for(
     assert (found.outcome, found.action) == (Outcome.PENDING, action)
 
 
+def test_an_earlier_attempt_that_still_speaks_is_named_until_it_has_ended(client_of: Open) -> None:
+    """Row 12: its machine was given up, and came back after the next attempt had begun."""
+    job = client_of("ana")
+    _write(job, 1)
+    job.take_lease(fence=2)
+    job.write_launch({"v": 1, "job": JOB, "attempt": 2, "at": job.now() - 100, "spent_usd": 1.5})
+    before, after = (record.attempt_key(JOB, n, "state.json") for n in (1, 2))
+    job.store.put(after, job.store.fetch(before).body)
+    found = look(job, ())
+    assert (found.seen.attempt, found.verdict.outcome, found.verdict.zombies) == (2, Outcome.RUNNING, (1,))
+    assert "attempt 1 still runs" in found.verdict.reason
+    job.store.put(record.attempt_key(JOB, 1, "exit.json"), record.dump({"v": 1, "at": job.now(), "rc": 0}))
+    assert look(job, ()).verdict.zombies == ()
+
+
 def test_work_that_cannot_be_uploaded_in_time_is_at_risk(client_of: Open) -> None:
     job = client_of("ana")
     _write(job, 1)
