@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+from dialog_shots import SHOTS, Shot, Stage
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from runctl.app import RunctlApp
+from runctl.cli.dashboard import open_board
 from runctl.clock import FrozenClock
-from runctl.config import DEFAULTS, load_settings
+from runctl.config import DEFAULTS, Settings, load_settings
+from runctl.demo.cloud import DemoCloud
 from runctl.demo.server import start
-from runctl.models.snapshot import Source
+from runctl.models.snapshot import Source, SourceStatus
+from runctl.screens.view import is_signed_out
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend, open_backend
 from runctl.services.aws.door import open_actions
 from runctl.services.backend import Backend
+from runctl.services.jobs.hands import JobsDoor, looking_jobs
 from runctl.services.pollers import keys_of
 
 ROOT = Path(__file__).parents[1]
-OUT = ROOT / "screenshots"
+OUT = Path(os.environ.get("SHOTS_OUT", "")) if os.environ.get("SHOTS_OUT") else ROOT / "screenshots"
 NOW = "2026-11-20T09:30:00+00:00"
+#: Where the dashboard is started: some dialogs show it.
+HERE = Path(tempfile.gettempdir()) / "llama-ft"
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 SIZES = ((80, 24), (120, 40))
 #: Name of the picture and the keys that lead to it from the first screen.
@@ -50,10 +59,10 @@ VIEWS: tuple[tuple[str, Sequence[str]], ...] = (
 )
 #: Dialogs of what changes something: name, keys, and the text that says that the picture is whole. A key of several
 #: letters in quotes is typed; nothing is confirmed.
-_OURS = ("slash", *"owner:ada", "enter")
+_OURS = ("slash", *"owner:alan", "enter")
 DIALOGS: tuple[tuple[str, Sequence[str], str], ...] = (
     ("menu", (*_OURS, "a"), "what to do with"),
-    ("stop", (*_OURS, "S"), "cancel"),
+    ("stop", (*_OURS, "S"), "Cancel"),
     ("terminate-several", (*_OURS, *["space"] * 5, "D"), "esc cancels"),
     ("adopt", ("A", "tab", "tab", *"8", "enter"), "8 what?"),
     ("extend", (*_OURS, "plus", *"4h"), "ends by itself"),
@@ -68,7 +77,11 @@ DIALOGS: tuple[tuple[str, Sequence[str], str], ...] = (
 )
 _NAMES = {":": "colon", ".": "full_stop", ",": "comma", "-": "minus", " ": "space"}
 _DEADLINE_S = 60.0
-SETTINGS = load_settings({}, Path(tempfile.gettempdir()), {"regions": REGIONS, "ui.animations": False}).settings
+
+
+def _settings(shot: Shot) -> Settings:
+    usual = {"regions": REGIONS, "ui.animations": False, "owner": "alan"}
+    return load_settings({}, Path(tempfile.gettempdir()), usual | dict(shot.settings)).settings
 
 
 def _connect(profile: str | None) -> AwsBackend:
@@ -76,16 +89,34 @@ def _connect(profile: str | None) -> AwsBackend:
 
 
 def _all_in(app: RunctlApp) -> bool:
-    """Every source of every region has answered."""
+    """Every source of every region has answered, well or badly."""
     status = app.snapshot.status
     wanted = keys_of([s for s in Source if s not in (Source.IDENTITY, Source.REGIONS, Source.JOBS)], REGIONS)
-    return app.snapshot.identity is not None and all(k in status and status[k].complete for k in wanted)
+    told = app.snapshot.identity is not None and all(k in status and _answered(status[k]) for k in wanted)
+    return told or is_signed_out(app.snapshot)
 
 
-def _door(backend: Backend, regions: tuple[str, ...]) -> Actions:
-    if not isinstance(backend, AwsBackend):
-        raise TypeError(backend)
-    return open_actions(backend, SETTINGS, FrozenClock(datetime.fromisoformat(NOW)), regions)
+def _answered(status: SourceStatus) -> bool:
+    return status.complete or status.error is not None
+
+
+def _app(settings: Settings) -> RunctlApp:
+    """The dashboard with all its doors open, its clock standing still."""
+    clock = FrozenClock(datetime.fromisoformat(NOW))
+
+    def door(backend: Backend, regions: tuple[str, ...]) -> Actions:
+        if not isinstance(backend, AwsBackend):
+            raise TypeError(backend)
+        return open_actions(backend, settings, clock, regions)
+
+    def jobs(backend: Backend, regions: tuple[str, ...]) -> JobsDoor:
+        session = backend if isinstance(backend, AwsBackend) else None
+        return JobsDoor(looking_jobs(settings, session, "alan", None), settings, clock, session, regions)
+
+    app = RunctlApp(settings, _connect, clock=clock, demo=True, open_door=door,
+                    open_board=partial(open_board, settings))  # fmt: skip
+    app.desk.open_jobs = jobs
+    return app
 
 
 def _text(app: RunctlApp) -> str:
@@ -103,27 +134,32 @@ async def _until(pilot: Pilot[str | None], app: RunctlApp, shown: str, name: str
         await pilot.pause(0.05)
 
 
-async def _picture(name: str, keys: Sequence[str], size: tuple[int, int], shown: str = "") -> None:
-    clock = FrozenClock(datetime.fromisoformat(NOW))
-    app = RunctlApp(SETTINGS, _connect, clock=clock, demo=True, open_door=_door)
+async def _picture(shot: Shot, size: tuple[int, int], cloud: DemoCloud, here: Path) -> None:
+    cloud.reset(fleet="lively", seed=7, speed=0.0)
+    app = _app(_settings(shot))
+    os.chdir(here)
+    for fault in shot.faults:
+        cloud.faults.add(**fault)
+    if shot.prepare is not None:
+        shot.prepare(Stage(app, here))
     async with app.run_test(size=size, notifications=True) as pilot:
         deadline = time.monotonic() + _DEADLINE_S
         while not _all_in(app):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{name}: the demo fleet did not arrive within {_DEADLINE_S:g} s")
+                raise TimeoutError(f"{shot.name}: the demo fleet did not arrive within {_DEADLINE_S:g} s")
             await pilot.pause(0.05)
-        for key in keys:
+        for key in shot.keys:
             if key.startswith("wait:"):
-                await _until(pilot, app, key.removeprefix("wait:"), name)
+                await _until(pilot, app, key.removeprefix("wait:"), shot.name)
             else:
                 await pilot.press(_NAMES.get(key, key))
                 await pilot.pause()
-        await _until(pilot, app, shown, name)
+        await _until(pilot, app, shot.shown, shot.name)
         for line in app.screen.query(Input):
             line.cursor_blink = False
         await pilot.app.workers.wait_for_complete()
         await pilot.pause(0.6)
-        app.save_screenshot(f"{name}-{size[0]}x{size[1]}.svg", path=str(OUT))
+        app.save_screenshot(f"{shot.name}-{size[0]}x{size[1]}.svg", path=str(OUT))
 
 
 def main() -> None:
@@ -133,15 +169,20 @@ def main() -> None:
     os.environ["TERM"], os.environ["COLORTERM"] = "xterm-256color", "truecolor"
     os.environ.pop("NO_COLOR", None)
     OUT.mkdir(exist_ok=True)
+    shots = (*(Shot(n, k, "") for n, k in VIEWS), *(Shot(n, k, shown) for n, k, shown in DIALOGS), *SHOTS)
     with tempfile.TemporaryDirectory() as home, start(seed=7, speed=0.0, fleet="lively") as cloud:
         os.environ["HOME"] = home
         os.environ.update(cloud.environment())
         for size in SIZES:
-            for name, keys, shown in (*((n, k, "") for n, k in VIEWS), *DIALOGS):
-                if wanted and name not in wanted:
+            for shot in shots:
+                if wanted and shot.name not in wanted:
                     continue
-                asyncio.run(_picture(name, keys, size, shown))
-                print(f"screenshots/{name}-{size[0]}x{size[1]}.svg")
+                shutil.rmtree(HERE, ignore_errors=True)
+                HERE.mkdir()
+                asyncio.run(_picture(shot, size, cloud, HERE))
+                os.chdir(ROOT)
+                shutil.rmtree(HERE)
+                print(f"screenshots/{shot.name}-{size[0]}x{size[1]}.svg")
 
 
 if __name__ == "__main__":

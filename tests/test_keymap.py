@@ -158,6 +158,8 @@ def test_the_footer_shows_what_can_be_done_here_and_now() -> None:
     nothing, row = Situation(), Situation(has_row=True)
     assert "table.open" not in _footer(nothing)
     assert _footer(row)[0] == "table.open"
+    assert "list.delete" in _footer(row)
+    assert "list.delete" not in _footer(Situation(has_row=True, can_change=False)), "a bucket is not deleted"
     assert "table.unmark" not in _footer(row)
     assert {"table.unmark", "list.compare"} <= set(_footer(Situation(has_row=True, marks=2)))
     assert "list.compare" not in _footer(Situation(has_row=True, marks=3))

@@ -51,6 +51,7 @@ class Need(StrEnum):
     """What must be there before an action makes sense; without it the footer keeps quiet about the action."""
 
     ROW = "a row under the cursor"
+    THING = "a row that something can be done to"
     MARKS = "marked rows"
     PAIR = "two marked rows"
     FILTER = "a filter"

@@ -74,10 +74,10 @@ ACTIONS: tuple[Action, ...] = (
     _at("table.right right", "focused.sideways(8)", "right", "Scroll right when all columns are shown."),
     # -- one noun -----------------------------------------------------------------------------------------------------
     # What changes something: each opens a dialog that looks, judges and asks; none does anything by itself.
-    _at("list.menu a", "screen.menu", "actions", "Everything that can be done to the row, or to all marks.", weight=57, need=Need.ROW, mutates=True),
+    _at("list.menu a", "screen.menu", "actions", "Everything that can be done to the row, or to all marks.", weight=57, need=Need.THING, mutates=True),
     _at("instances.stop S", "screen.stop", "stop", "Stop machines: the disks stay and bill.", weight=64, need=Need.ROW, mutates=True),
-    _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.ROW, mutates=True, danger=True),
-    _at("list.adopt A", "screen.adopt", "adopt", "Make it ours: tags that say whose it is, its project, when it ends.", weight=22, need=Need.ROW, mutates=True),
+    _at("list.delete D", "screen.delete", "delete", "Terminate machines, delete disks and snapshots, give addresses back: always typed.", weight=62, need=Need.THING, mutates=True, danger=True),
+    _at("list.adopt A", "screen.adopt", "adopt", "Make it ours: tags that say whose it is, its project, when it ends.", weight=22, need=Need.THING, mutates=True),
     _at("instances.launch n", "screen.launch", "launch", "Launch machines: what it costs is shown before anything happens.", weight=63, mutates=True),
     _at("instances.extend plus", "screen.extend", "more time", "Give a machine more time before it ends itself.", weight=28, need=Need.ROW, mutates=True),
     _at("instances.shell s", "screen.shell", "shell", "A shell on the machine, through Systems Manager.", weight=47, need=Need.ROW, mutates=True),

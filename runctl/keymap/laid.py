@@ -23,12 +23,14 @@ class Situation:
     filtered: bool = False
     errors: int = 0
     signed_out: bool = False
+    can_change: bool = True
 
     def meets(self, need: Need | None) -> bool:
         """Whether `need` is fulfilled."""
         return {
             None: True,
             Need.ROW: self.has_row,
+            Need.THING: self.has_row and self.can_change,
             Need.MARKS: self.marks > 0,
             Need.PAIR: self.marks == 2,
             Need.FILTER: self.filtered,

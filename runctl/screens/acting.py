@@ -90,6 +90,10 @@ class ActingScreen(ChoosingScreen[T]):
             return False
         return super().check_action(action, parameters)
 
+    def can_change(self, row: Any) -> bool:
+        """Whether a row is a thing of EC2: buckets, keys and sums are not."""
+        return row is not None and self._live(self.noun.resource(row)) is not None
+
     # -- which rows ----------------------------------------------------------------------------------------------------
 
     def _live(self, resource: Resource | None) -> Live | None:

@@ -65,7 +65,7 @@ class FleetScreen(FormingScreen[T]):
         title = f"{self.noun.word[0]}  {clean_text(self.noun.title(row), 60)}"
         from runctl.screens.readings import sections_text
 
-        self.app.push_screen(self._read(title, sections_text(self.sections(row), self.colours)))
+        self.app.push_screen(self._read(title, sections_text(self.sections(row), self.colours, self.size.width - 4)))
 
     def action_describe(self) -> None:
         """Everything known about the row."""

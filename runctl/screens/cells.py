@@ -79,6 +79,15 @@ def to_ascii(text: str) -> str:
     return text if text.isascii() else text.translate(_TWINS).encode("ascii", "replace").decode()
 
 
+#: Of sentences and lines of keys, where a dot parts and an arrow is a key.
+_OF_SENTENCES = str.maketrans({"·": "|", "←": "<", "→": ">"})
+
+
+def sentence(text: str, *, ascii_only: bool) -> str:
+    """A sentence or a line of keys in the characters of the moment."""
+    return to_ascii(text.translate(_OF_SENTENCES)) if ascii_only else text
+
+
 def text_to_ascii(text: Text) -> Text:
     """The same for a text with styles, which stay where they were."""
     twins = [to_ascii(character) for character in text.plain]

@@ -177,6 +177,11 @@ def _tag(live: list[Resource], context: Context) -> Form:
         except ValueError as error:
             raise InputError(f"{text}: {error}".lower(), allowed="KEY=VALUE, quotes closed") from error
 
+    def pair(text: str) -> tuple[str, str]:
+        if "=" not in text:  # the command line's own words would name its options
+            raise InputError(f"{text!r} is not a tag", allowed="KEY=VALUE", example="team=vision")
+        return parse_tag(text)
+
     def keys_of(text: str) -> list[str]:
         for key in (found := words(text)):
             check_key(key)
@@ -184,7 +189,7 @@ def _tag(live: list[Resource], context: Context) -> Form:
 
     def judge(values: Mapping[str, str]) -> Verdict:
         read = _Reader(values)
-        wanted: dict[str, str] = read.take("set", lambda t: dict(parse_tag(w) for w in words(t)), {})
+        wanted: dict[str, str] = read.take("set", lambda t: dict(map(pair, words(t))), {})
         unwanted: list[str] = read.take("remove", keys_of, [])
         if not wanted and not unwanted and not read.problems:
             read.problems["set"] = "name a tag to set, or one to remove"

@@ -133,12 +133,12 @@ class GlobalActions(TypingApp, LeavingApp):
         """The keys of the present screen."""
         from runctl.screens.readings import help_text
 
-        fleet = self.fleet
+        fleet, width = self.fleet, self.size.width - 4
         scopes = (Scope.LIST, Scope.TABLE, Scope.GLOBAL, Scope.FILTER, Scope.VIEWER)
         if fleet is None:
-            self._read("keys", help_text(self.desk.keymap, scopes, None, self.colours))
+            self._read("keys", help_text(self.desk.keymap, scopes, None, self.colours, width))
         else:
-            text = help_text(self.desk.keymap, (fleet.SCOPE, *scopes), fleet.noun.fields, self.colours)
+            text = help_text(self.desk.keymap, (fleet.SCOPE, *scopes), fleet.noun.fields, self.colours, width)
             self._read(f"keys on {fleet.noun.name}", text)
 
     def action_errors(self) -> None:

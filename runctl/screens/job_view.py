@@ -129,7 +129,8 @@ class JobScreen(FollowedJob):
         from runctl.screens.jobs import job_detail
 
         row = self.news.row if self.news is not None else self.job
-        text = sections_text([*job_detail(row, self.below.context), *self._more()], self.colours)
+        sections = [*job_detail(row, self.below.context), *self._more()]
+        text = sections_text(sections, self.colours, self.size.width - 4)
         self._read(f"job  {clean_text(row.name or row.id, 60)}", text)
 
     def _more(self) -> list[Section]:
@@ -167,7 +168,9 @@ class JobScreen(FollowedJob):
 
     def action_keys(self) -> None:
         """All keys that work here."""
-        self._read("keys on an opened job", help_text(self.desk.keymap, (Scope.JOB,), None, self.colours))
+        self._read(
+            "keys on an opened job", help_text(self.desk.keymap, (Scope.JOB,), None, self.colours, self.size.width - 4)
+        )
 
     def action_save(self) -> None:
         """Write the whole log to a file in the present directory, byte for byte."""

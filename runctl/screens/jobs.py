@@ -167,6 +167,10 @@ class JobsScreen(FleetScreen[Job]):
     SCOPE = Scope.JOBS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.JOBS)]
 
+    def can_change(self, row: Job | None) -> bool:
+        """A job with a record, or one whose machine is there."""
+        return row is not None and (has_record(row) or super().can_change(row))
+
     def open_row(self, row: Job) -> None:
         """Enter: the job over the whole screen; one without a record has nothing to read but its detail."""
         self._open(row)

@@ -111,7 +111,8 @@ class ReachingScreen(ActingScreen[T]):
         self.show_detail()
         from runctl.theme import setting_of, tokens
 
-        return render_sections(probe_sections(answer, self.desk.clock.now()), dict(tokens(setting_of(self.app.theme))))
+        colours = dict(tokens(setting_of(self.app.theme)))
+        return render_sections(probe_sections(answer, self.desk.clock.now()), colours, self.size.width - 4)
 
     def sections(self, row: Any) -> Sequence[Section]:
         """What is known of a row, and what its machine last said."""

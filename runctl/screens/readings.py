@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from textwrap import wrap
 
 from rich.style import Style
 from rich.text import Text
@@ -60,8 +61,25 @@ def _error(error: ErrorRecord, now: datetime, again: datetime | None, *, current
     return text
 
 
-def help_text(keymap: Keymap, scopes: Sequence[Scope], fields: Fields[object] | None, colours: Colours) -> Text:
-    """The keys that work here, the filter language of this noun, and the commands; all from the tables."""
+def _entry(text: Text, head: str, said: str, width: int, style: Style | None = None) -> None:
+    """A word and what it means; what is too long for the line goes on below itself, not below the word."""
+    first, *others = wrap(said, max(20, width - len(head))) or [""]
+    text.append(head, Style(bold=True))
+    text.append("\n".join((first, *(" " * len(head) + more for more in others))) + "\n", style)
+
+
+def help_text(
+    keymap: Keymap, scopes: Sequence[Scope], fields: Fields[object] | None, colours: Colours, width: int
+) -> Text:
+    """The keys that work here, the filter language of this noun, and the commands; all from the tables.
+
+    Args:
+        keymap: the keys in force.
+        scopes: who listens here.
+        fields: what can be filtered by, None where there is no list.
+        colours: of the theme.
+        width: cells there are.
+    """
     text = Text()
     ascii_free = max((len(_keys(keys.keys)) for scope in scopes for keys in keymap.of(scope)), default=10)
     for scope in scopes:
@@ -70,17 +88,16 @@ def help_text(keymap: Keymap, scopes: Sequence[Scope], fields: Fields[object] | 
             continue
         text.append(f"{scope}\n", _style(colours, "accent", bold=True))
         for action in actions:
-            text.append(f"  {_keys(action.keys):<{ascii_free}}  ", Style(bold=True))
-            text.append(f"{action.help}\n", _style(colours, "state-bad") if action.danger else None)
+            tone = _style(colours, "state-bad") if action.danger else None
+            _entry(text, f"  {_keys(action.keys):<{ascii_free}}  ", action.help, width, tone)
         text.append("\n")
     if fields is not None:
-        text.append_text(_filter_help(fields, colours))
+        text.append_text(_filter_help(fields, colours, width))
     text.append("Commands\n", _style(colours, "accent", bold=True))
     for verb in VERBS:
-        text.append(f"  :{verb.name} {verb.argument}".ljust(30), Style(bold=True))
-        text.append(f"{verb.help}\n")
+        _entry(text, f"  :{verb.name} {verb.argument}".ljust(30), verb.help, width)
     text.append("\nSigns\n", _style(colours, "accent", bold=True))
-    text.append("  ● running  ◐ changing  ○ stopped  ✕ ended  ▲ needs a look  ◆ ours  · not ours  ? not known\n")
+    text.append("  ● running  ◐ changing  ○ stopped  ✕ ended\n  ▲ needs a look  ◆ ours  · not ours  ? not known\n")
     text.append("  s after a price is spot, d is disks only\n")
     return text
 
@@ -89,7 +106,7 @@ def _keys(keys: Iterable[str]) -> str:
     return " ".join(key_label(key) for key in keys)
 
 
-def _filter_help(fields: Fields[object], colours: Colours) -> Text:
+def _filter_help(fields: Fields[object], colours: Colours, width: int) -> Text:
     text = Text("Filter\n", _style(colours, "accent", bold=True))
     numbers = (Kind.NUMBER, Kind.MONEY, Kind.SECONDS, Kind.BYTES, Kind.PERCENT)
     words = [f.aliases[0] if f.aliases else f.name for f in fields.columns if f.kind is Kind.TEXT]
@@ -103,17 +120,16 @@ def _filter_help(fields: Fields[object], colours: Colours) -> Text:
         ("!owner:ana", "not"),
         ("a b | c", "a and b, or c; quotes keep spaces"),
     ):
-        text.append(f"  {line:<18}", Style(bold=True))
-        text.append(f"{meaning}\n")
+        _entry(text, f"  {line:<18}", meaning, width)
     text.append("\n")
     return text
 
 
-def sections_text(sections: Sequence[Section], colours: Colours) -> Text:
+def sections_text(sections: Sequence[Section], colours: Colours, width: int) -> Text:
     """A detail as text; see `runctl.widgets.detail`."""
     from runctl.widgets.detail import render_sections
 
-    return render_sections(sections, dict(colours))
+    return render_sections(sections, dict(colours), width)
 
 
 def compare_text(titles: tuple[str, str], values: Sequence[tuple[str, str, str]], width: int, colours: Colours) -> Text:

@@ -249,10 +249,15 @@ class TableScreen(Screen[None], Generic[T]):
     def _drawable(self, pieces: list[Piece]) -> list[Piece]:
         return [replace(p, text=to_ascii(p.text)) for p in pieces] if self.signs is ASCII else pieces
 
+    def can_change(self, row: Any) -> bool:
+        """Whether anything can be done to a row by the keys that all lists share."""
+        return row is not None
+
     def show_keys(self) -> None:
         """The keys that matter now."""
         situation = Situation(
             has_row=self.table.cursor_id is not None,
+            can_change=self.can_change(self.table.cursor_row),
             marks=len(self.table.marks),
             filtered=bool(self.choice.filter.text),
             errors=len(self.snapshot.errors),

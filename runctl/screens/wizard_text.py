@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from textwrap import wrap
 
 from rich.text import Text
 
 from runctl.format import UNKNOWN, clean_text, format_count, format_usd
 from runctl.models.instance import Hardware
 from runctl.models.launch import Attempt, AttemptClass, Candidate, LaunchResult, Offer
-from runctl.screens.modals.plan_text import Look
+from runctl.screens.modals.plan_text import Look, wrap
 from runctl.services.launch.form import TypeChoice
 from runctl.services.launch.grid import (
     NOWHERE,

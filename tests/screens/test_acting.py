@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runctl.demo.cloud import DemoCloud
+from runctl.screens.modals.confirm import ConfirmModal
 from tests.screens.acting_app import HERE, acting, asked, ended, modal
 from tests.services.doors import OURS, disk, fleet_of, machine
 
@@ -157,3 +158,42 @@ async def test_a_retry_asks_again_for_what_failed_only(cloud: DemoCloud) -> None
         assert "1 done" in await ended(driver)
     stopped = [i for o, _, ids in cloud.changes() if o.endswith("StopInstances") for i in ids]
     assert {first, second} == set(stopped)
+
+
+async def test_dialogs_draw_ascii_where_the_terminal_knows_nothing_else(cloud: DemoCloud) -> None:
+    tags = OURS | {"Name": "größer·☃"}
+    fleet_of(cloud, machine("größer·☃", tags), machine("theirs", {}), disks=(disk(name="data"),))
+    plain = replace(HERE, ui=replace(HERE.ui, ascii=True))
+
+    async with acting(plain) as driver:
+
+        def drawn(what: str) -> None:
+            shown = driver.screen()
+            assert what in shown
+            assert shown.isascii(), {c for c in shown if not c.isascii()}
+
+        await driver.press("asterisk", "S")
+        await asked(driver)
+        drawn("not ours")
+        await driver.press("tab", "enter")
+        assert "1 done" in await ended(driver)
+        drawn("undo:")
+        driver.fleet.action_filter_by("owner:zoe")
+        await driver.press("escape", "u", "D")
+        await asked(driver)
+        drawn("to go on")
+        await driver.press("escape", "a")
+        drawn("what to do with")
+        await driver.press("escape", "plus")
+        drawn("longer by")
+        await driver.press("escape", "n")
+        await driver.type("t3.micro")
+        await driver.until(lambda: "enter asks first" in driver.screen(), "for an offer")
+        drawn("enter asks first")
+        await driver.press("enter")
+        await driver.until(lambda: isinstance(driver.app.screen, ConfirmModal))
+        drawn("log in as")
+        await driver.press("escape", "escape")
+        await driver.show("volumes")
+        await driver.press("a", *"modify", "enter")
+        drawn("four in 24 hours")

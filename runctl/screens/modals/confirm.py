@@ -41,7 +41,7 @@ class ConfirmModal(ModalScreen[bool]):
             with Horizontal(id="buttons"):
                 yield Button("Cancel", compact=True, id="cancel")
                 yield Button(self._go, compact=True, id="go")
-            yield Static("esc cancels, tab moves", classes="keys", markup=False)
+            yield Static("esc cancels, tab moves, enter takes the one in colour", classes="keys", markup=False)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

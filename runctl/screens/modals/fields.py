@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
-from runctl.screens.cells import to_ascii
+from runctl.screens.cells import sentence, to_ascii
 from runctl.screens.modals.pick import Option, PickModal
 
 #: Cells of the labels; the words beside them begin after it.
@@ -123,6 +123,7 @@ class Fields(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         """Label and line; below them what is wrong."""
+        ascii_only = self.app.has_class("-ascii")
         for field in self.lines:
             with Vertical(classes="field"):
                 with Horizontal():
@@ -132,8 +133,8 @@ class Fields(VerticalScroll, can_focus=False):
                     else:
                         known = SuggestFromList(field.known, case_sensitive=False) if field.known else None
                         yield TextLine(
-                            field.value, placeholder=field.hint, compact=True, id=f"f-{field.name}", suggester=known,
-                            select_on_focus=False,
+                            field.value, placeholder=sentence(field.hint, ascii_only=ascii_only), compact=True,
+                            id=f"f-{field.name}", suggester=known, select_on_focus=False,
                         )  # fmt: skip
                 yield Static("", classes="wrong", id=f"w-{field.name}", markup=False)
 

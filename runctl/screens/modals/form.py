@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from runctl.keymap import Scope, bindings_for
-from runctl.screens.cells import to_ascii
+from runctl.screens.cells import sentence
 from runctl.screens.modals.fields import Field, Fields
 
 
@@ -34,8 +34,6 @@ class Verdict:
     note: str = ""
 
 
-#: Characters of a line of keys in ASCII.
-PLAIN = str.maketrans({"·": "|", "←": "<", "→": ">"})
 Judge = Callable[[Mapping[str, str]], Verdict]
 
 
@@ -71,7 +69,7 @@ class FormModal(ModalScreen["Mapping[str, Any] | None"]):
             yield Static(self._words(keys), classes="keys", markup=False)
 
     def _words(self, text: str) -> str:
-        return to_ascii(text.translate(PLAIN)) if self.app.has_class("-ascii") else text
+        return sentence(text, ascii_only=self.app.has_class("-ascii"))
 
     def on_mount(self) -> None:
         """Judge what is in it at first."""

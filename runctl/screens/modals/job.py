@@ -17,8 +17,9 @@ from runctl.errors import RunctlError
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
-from runctl.screens.cells import to_ascii
+from runctl.screens.cells import sentence
 from runctl.screens.desk import Desk, Question
+from runctl.screens.modals.plan_text import wrap
 from runctl.theme import setting_of, tokens
 
 if TYPE_CHECKING:
@@ -70,17 +71,24 @@ class JobModal(ModalScreen[bool]):
         self._ask()
 
     def _words(self, text: str) -> str:
-        return to_ascii(text) if self._ascii else text
+        return sentence(text, ascii_only=self._ascii)
 
     def _enter(self, stage: str, lines: tuple[str, ...], keys: str, tone: str = "") -> None:
         self.stage = stage
         colours = tokens(setting_of(self.app.theme))
-        text = Text(self._words("\n".join(clean_text(line, 600) for line in lines)), colours.get(tone, ""))
+        text = Text(self._words("\n".join(map(self._folded, lines))), colours.get(tone, ""))
         for warning in self._offer.warnings if self._offer is not None and stage == "asking" else ():
-            text.append(self._words(f"\n{clean_text(warning, 600)}"), colours["warn"])
+            text.append(self._words(f"\n{self._folded(warning)}"), colours["warn"])
         self.query_one("#text", Static).update(text)
         self.query_one("#keys", Static).update(Text(self._words(keys)))
         self.query_one("#buttons").display = stage == "asking"
+
+    def _folded(self, line: str) -> str:
+        """A line in as many as it needs; the others begin below its first word."""
+        said = clean_text(line, 600)
+        indent = len(said) - len(said.lstrip())
+        width = max(40, min(self.size.width, 118) - 4)
+        return "\n".join(wrap(said, width, subsequent_indent=" " * indent)) or said
 
     # -- the way -------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option as ListOption
 
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
-from runctl.screens.cells import text_to_ascii
+from runctl.screens.cells import sentence, text_to_ascii
 from runctl.theme import ASCII, UNICODE
 
 Check = Callable[[str], str]
@@ -64,14 +64,14 @@ class PickModal(ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         """Title, line, list."""
         with Vertical(id="pick", classes="dialog"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(sentence(self._title, ascii_only=self._ascii), classes="title", markup=False)
             yield PickInput(placeholder="type to narrow", compact=True, id="narrow")
             yield OptionList(id="list", markup=False)
             yield Static(self._keys(), classes="keys", markup=False)
 
     def _keys(self) -> str:
         keys = "space marks · enter takes · esc cancels" if self._several else "enter takes · esc cancels"
-        return keys.replace("·", "|") if self._ascii else keys
+        return sentence(keys, ascii_only=self._ascii)
 
     @property
     def _ascii(self) -> bool:

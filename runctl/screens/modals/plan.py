@@ -22,6 +22,7 @@ from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
 from runctl.models.plan import ItemResult, Outcome, Plan, Rule
+from runctl.screens.cells import sentence
 from runctl.screens.desk import Desk, Question
 from runctl.screens.modals.plan_text import Look, going, overridable, phrase_of, plan_text, progress_text, sums
 from runctl.theme import setting_of, tokens
@@ -65,13 +66,13 @@ class PlanModal(ModalScreen[Plan | None]):
         self._only: frozenset[str] | None = None
         self._plan: Plan | None = None
         self._question: Question | None = None
-        self._phrase = ""
+        self._phrase, self._told, self._lines = "", "", 0
         self.stage = "looking"
 
     def compose(self) -> ComposeResult:
         """Title, what, question, buttons, keys."""
         with Vertical(id="plan", classes="dialog"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._words(self._title), classes="title", markup=False)
             yield Static("", id="where", markup=False)
             with VerticalScroll(id="body", can_focus=False):
                 yield Static("", id="text", markup=False)
@@ -91,7 +92,7 @@ class PlanModal(ModalScreen[Plan | None]):
 
     def _look(self) -> None:
         self._enter("looking")
-        self._show(Text(f"looking at it as it is now: {self._title} …"))
+        self._show(Text(self._words(f"looking at it as it is now: {self._title} …")))
         self._keys("esc cancels")
         self._question = self._desk.plan(
             lambda door: self._draft(door, self._overrides, self._only), self._drafted, self._failed
@@ -106,9 +107,9 @@ class PlanModal(ModalScreen[Plan | None]):
 
     def _failed(self, error: RunctlError) -> None:
         self._enter("failed")
-        said = Text(clean_text(str(error), 2000), tokens(setting_of(self.app.theme))["state-bad"])
+        said = Text(self._words(clean_text(str(error), 2000)), tokens(setting_of(self.app.theme))["state-bad"])
         if error.hint:
-            said.append(f"\n\n{clean_text(error.hint, 2000)}", "default")
+            said.append(self._words(f"\n\n{clean_text(error.hint, 2000)}"), "default")
         self._show(said)
         self._keys("r looks again · esc closes")
 
@@ -118,11 +119,10 @@ class PlanModal(ModalScreen[Plan | None]):
         self._plan = plan
         self._enter("asking")
         account = f"account {plan.account}" + (f" · {plan.profile}" if plan.profile else "")
-        where = Text(clean_text(account, 100), self._look_of().colours["muted"])
+        where = Text(self._words(clean_text(account, 100)), self._look_of().colours["muted"])
         if said := sums(plan):
-            where.append(f"   {said}", self._look_of().colours["money"])
+            where.append(self._words(f"   {said}"), self._look_of().colours["money"])
         self.query_one("#where", Static).update(where)
-        self._show(plan_text(plan, self._look_of()))
         self._phrase = phrase_of(plan)
         field = self.query_one("#phrase", PhraseInput)
         field.value = ""
@@ -133,13 +133,15 @@ class PlanModal(ModalScreen[Plan | None]):
             ask = f"{ask}\n" if ask else ""
             ask += f"or type  override RULE  to set aside: {', '.join(rules)}" if self._phrase else (
                 f"type  override RULE  to set one aside: {', '.join(rules)}")  # fmt: skip
-        self.query_one("#ask", Static).update(Text(ask))
+        self.query_one("#ask", Static).update(Text(self._words(ask)))
         self.query_one("#ask").display = bool(ask)
         field.display = bool(ask)
         self.query_one("#buttons").display = True
         self.query_one("#go", Button).display = bool(going(plan)) and not self._phrase
         (field if self._phrase else self.query_one("#cancel", Button)).focus()
-        self._keys("esc cancels · tab moves" + (" · enter confirms what is typed" if ask else ""))
+        closes = "esc cancels · tab moves" if ask or going(plan) else "esc closes"
+        self._keys(closes + (" · enter confirms what is typed" if ask else ""))
+        self._show(plan_text(plan, self._look_of()))
 
     @on(Button.Pressed, "#cancel")
     def _cancelled(self) -> None:
@@ -238,13 +240,23 @@ class PlanModal(ModalScreen[Plan | None]):
     def say(self, words: str) -> None:
         """One line below everything."""
         line = self.query_one("#said", Static)
-        line.update(Text(words))
+        line.update(Text(self._words(words)))
         line.display = bool(words)
 
+    def _words(self, text: str) -> str:
+        return sentence(text, ascii_only=self._ascii)
+
     def _keys(self, words: str) -> None:
-        self.query_one("#keys", Static).update(Text(words))
+        self._told = words
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        """The keys, and the one that shows more where not all of the text fits."""
+        more = self._lines > self._room()
+        self.query_one("#keys", Static).update(Text(self._words(self._told + (" · pgdn more" if more else ""))))
 
     def _show(self, text: Text) -> None:
+        self._lines = text.plain.count("\n") + 1
         self.query_one("#text", Static).update(text)
         self._fit()
 
@@ -253,7 +265,11 @@ class PlanModal(ModalScreen[Plan | None]):
         self._fit()
 
     def _fit(self) -> None:
-        self.query_one("#body").styles.max_height = max(3, self.size.height - 12)
+        self.query_one("#body").styles.max_height = self._room()
+        self._show_keys()
+
+    def _room(self) -> int:
+        return max(3, self.size.height - 12)
 
     def action_scroll(self, pages: int) -> None:
         """A page of the text down, or up when negative."""

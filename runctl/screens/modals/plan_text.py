@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
+from functools import partial
+from textwrap import wrap as _wrap
 
 from rich.text import Text
 
 from runctl.format import clean_text, format_usd
-from runctl.models.plan import IRREVERSIBLE, Outcome, Plan, PlanItem, Refusal
+from runctl.models.plan import IRREVERSIBLE, ItemResult, Outcome, Plan, PlanItem, Refusal
 from runctl.screens.cells import to_ascii
 from runctl.theme import UNICODE
 
+#: Ids and rules stay in one piece.
+wrap = partial(_wrap, break_on_hyphens=False)
 _OUTCOMES = {
     Outcome.DONE: (UNICODE.running, "state-ok"),
     Outcome.STARTED: (UNICODE.changing, "state-wait"),
@@ -81,7 +84,7 @@ def plan_text(plan: Plan, look: Look) -> Text:
     _lines(text, "lost", _lost(items), look, "state-bad")
     _lines(text, "left out", _left_out(plan), look, "warn")
     _lines(text, "not seen", (clean_text(n, 300) for n in plan.notes), look, "warn")
-    ways = dict.fromkeys(clean_text(i.recoverable) or "no" for i in items)
+    ways = dict.fromkeys(clean_text(i.recoverable) or "nothing" for i in items)
     _lines(text, "undone by", ways, look)
     text.rstrip()
     return text
@@ -174,13 +177,16 @@ def progress_text(plan: Plan, look: Look, now: str = "") -> Text:
         look.add(text, f"{item.verb:<10}", "muted")
         look.add(text, f"{clean_text(item.name, 30) or item.id}  ", bold=True)
         look.add(text, word, token)
-        if result is not None:
-            rule = f" [{result.rule}]" if result.rule else ""
-            reason = clean_text(result.reason, 400)
-            if reason or rule:
-                look.add(text, f"\n            {reason}{rule}", "muted")
-            if result.inverse:
-                look.add(text, f"\n            undo: {clean_text(result.inverse, 200)}", "muted")
+        for piece in _told(result, look.width - _MARGIN - 1) if result is not None else ():
+            look.add(text, f"\n{'':<{_MARGIN + 1}}{piece}", "muted")
         text.append("\n")
     text.rstrip()
     return text
+
+
+def _told(result: ItemResult, width: int) -> Iterator[str]:
+    """Why, and how it is undone, in lines."""
+    rule = f" [{result.rule}]" if result.rule else ""
+    yield from wrap(f"{clean_text(result.reason, 400)}{rule}".strip(), max(20, width))
+    if result.inverse:
+        yield from wrap(f"undo: {clean_text(result.inverse, 200)}", max(20, width))

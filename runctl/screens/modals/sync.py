@@ -17,6 +17,7 @@ from runctl.errors import InputError, RunctlError
 from runctl.format import clean_text, format_bytes
 from runctl.keymap import Scope, bindings_for
 from runctl.models.transfer import SyncPreview
+from runctl.screens.cells import sentence, text_to_ascii
 from runctl.screens.desk import Board, Desk
 
 _DELETE = "delete in the target what the source has not: "
@@ -59,9 +60,7 @@ class SyncModal(ModalScreen[bool]):
             with Horizontal(classes="field", id="typing"):
                 yield Static("", classes="label", id="type-what", markup=False)
                 yield Input("", compact=True, id="typed")
-            yield Static(
-                "enter compares · tab next · ctrl+t swaps the ends · esc cancels", classes="keys", markup=False
-            )
+            yield Static("", classes="keys", id="keys", markup=False)
 
     def on_mount(self) -> None:
         """The first line that is not complete, ready to be changed."""
@@ -73,6 +72,10 @@ class SyncModal(ModalScreen[bool]):
         self._asked += 1
         self.query_one("#question").display = False
         self.query_one("#typing").display = False
+        self._keys("enter compares · tab next · ctrl+t swaps the ends · esc cancels")
+
+    def _keys(self, words: str) -> None:
+        self.query_one("#keys", Static).update(Text(sentence(words, ascii_only=self.app.has_class("-ascii"))))
 
     @on(Checkbox.Changed)
     def _ticked(self, event: Checkbox.Changed) -> None:
@@ -99,7 +102,7 @@ class SyncModal(ModalScreen[bool]):
         source, target = self.query_one("#source", Input).value.strip(), self.query_one("#target", Input).value.strip()
         delete = self.query_one("#delete", Checkbox).value
         found = self.query_one("#found", Static)
-        found.update(Text("comparing …", "dim"))
+        found.update(Text(sentence("comparing …", ascii_only=self.app.has_class("-ascii")), "dim"))
         board, profile = self._board, self._desk.profile
 
         def work() -> SyncPreview | RunctlError:
@@ -121,7 +124,8 @@ class SyncModal(ModalScreen[bool]):
     def _show(self, preview: SyncPreview) -> None:
         self._preview = preview
         room = max(2, self.size.height - 15)
-        self.query_one("#found", Static).update(preview_text(preview, max(40, self.size.width - 8), room))
+        text = preview_text(preview, max(40, self.size.width - 8), room)
+        self.query_one("#found", Static).update(text_to_ascii(text) if self.app.has_class("-ascii") else text)
         if not preview.files and not preview.deletes:
             return
         if preview.deletes:
@@ -130,6 +134,7 @@ class SyncModal(ModalScreen[bool]):
             typed = self.query_one("#typed", Input)
             typed.value = ""
             typed.focus()
+            self._keys("enter confirms what is typed · shift+tab back to the ends · esc cancels")
             return
         question = self.query_one("#question", OptionList)
         question.clear_options()
@@ -137,6 +142,7 @@ class SyncModal(ModalScreen[bool]):
         question.display = True
         question.highlighted = 0
         question.focus()
+        self._keys("enter takes · shift+tab back to the ends · esc cancels")
 
     @staticmethod
     def _word(preview: SyncPreview) -> str:
@@ -231,7 +237,8 @@ class TransfersModal(ModalScreen[Any]):
             yield Static("transfers", classes="title", markup=False)
             yield OptionList(id="list", markup=False, compact=True)
             yield Static("", id="said", markup=False)
-            yield Static("p pauses or goes on · c cancels the transfer · esc closes", classes="keys", markup=False)
+            keys = "p pauses or goes on · c cancels the transfer · esc closes"
+            yield Static(sentence(keys, ascii_only=self.app.has_class("-ascii")), classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show them, and again twice a second."""
@@ -272,7 +279,7 @@ class TransfersModal(ModalScreen[Any]):
             if (more := transfer.files_failed - 12) > 0:
                 text.append(f"... and {more:,} more\n", "dim")
         text.rstrip()
-        self.query_one("#said", Static).update(text)
+        self.query_one("#said", Static).update(text_to_ascii(text) if self.app.has_class("-ascii") else text)
 
     def action_pause(self) -> None:
         """Pause, or go on."""

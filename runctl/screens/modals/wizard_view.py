@@ -11,10 +11,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from runctl.models.launch import Attempt, Candidate, LaunchResult, Offer
-from runctl.screens.cells import to_ascii
+from runctl.screens.cells import sentence
 from runctl.screens.desk import Desk
 from runctl.screens.modals.fields import Fields
-from runctl.screens.modals.form import PLAIN
 from runctl.screens.modals.plan_text import Look
 from runctl.screens.wizard_form import wizard_fields, words
 from runctl.screens.wizard_text import money_line, offer_text, result_text, types_text
@@ -69,13 +68,11 @@ class WizardView(ModalScreen["LaunchResult | None"]):
         keys = {
             "running": "esc tries no other place; what is under way ends",
             "ended": "e edits and tries again · c copies · esc closes",
-            "offered": "enter asks, then launches · tab moves · ←→ or space chooses · esc cancels",
+            "offered": "enter asks first · tab moves · ←→ or space chooses · pgdn more · esc cancels",
         }.get(stage, "tab moves · ←→ or space chooses · esc cancels")
         if self._result is not None and self._result.launched:
             keys = keys.removeprefix("e edits and tries again · ")
-        if self._ascii:
-            keys = to_ascii(keys.translate(PLAIN))
-        self.query_one("#keys", Static).update(Text(keys))
+        self.query_one("#keys", Static).update(Text(sentence(keys, ascii_only=self._ascii)))
         self._sum(Text(""))
 
     def _sum(self, text: Text) -> None:
@@ -105,9 +102,9 @@ class WizardView(ModalScreen["LaunchResult | None"]):
             self._sum(result_text(self._result, wide))
         elif self.stage == "offered":
             line = money_line(offer, now)
-            self._sum(Text(to_ascii(line.replace("·", "|")) if self._ascii else line, look.colours["money"]))
+            self._sum(Text(sentence(line, ascii_only=self._ascii), look.colours["money"]))
         elif self.stage == "running":
-            self._sum(Text("launching …"))
+            self._sum(Text(sentence("launching …", ascii_only=self._ascii)))
 
     def on_resize(self) -> None:
         """Lines fold elsewhere."""

@@ -196,7 +196,7 @@ def _submission(made: Submission, job: Job) -> list[str]:
         there = "already there" if made.known else f"{format_bytes(len(made.archive.data))} to send"
         files = made.preview.files
         lines.append(f"  code from {made.preview.root.path}: {made.preview.root.reason}")
-        lines.append(f"  {len(files)} files, {format_bytes(made.preview.size)}; {there}")
+        lines.append(f"  {len(files)} file{'s' * (len(files) != 1)}, {format_bytes(made.preview.size)}; {there}")
         lines += [f"    {format_bytes(f.size):>10}  {clean_text(f.path, 200)}" for f in largest(list(files), 5)]
         lines += [f"    left out: {clean_text(x.path, 200)} ({x.reason})" for x in made.preview.left_out[:5]]
     lines.append(f"  {made.intent.how}")
