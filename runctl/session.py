@@ -65,6 +65,8 @@ class Session(Asking):
     """
 
     _board: Board | None
+    #: Called in the connecting thread as soon as a backend is there; what it raises is nobody's concern.
+    connected: Callable[[Backend, tuple[str, ...]], None] | None = None
 
     def __init__(
         self,
@@ -236,6 +238,8 @@ class Session(Asking):
         if self.paused:
             pollers.pause()
         pollers.start()
+        if self.connected is not None:
+            self.connected(backend, regions)
 
     def _pollers_for(self, backend: Backend, scope: int, regions: tuple[str, ...]) -> Pollers:
         if not regions:

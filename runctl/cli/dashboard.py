@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runctl.cli.headstart import headstart
 
 if TYPE_CHECKING:
+    from runctl.app import RunctlApp
     from runctl.cli.invocation import Invocation
     from runctl.config import Settings
     from runctl.services.actions import Actions
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from runctl.services.jobs.hands import JobsDoor
     from runctl.services.transfer.board import Board
     from runctl.services.transfer.record import Record
+
+#: Hears a sentence on a launch that was cut off, and whether it brought a machine.
+Tell = Callable[[str, bool], None]
 
 
 def run_dashboard(args: Namespace) -> int:
@@ -48,11 +54,15 @@ def open_board(settings: Settings) -> Board:
     return Board(partial(open_client, settings), options, rules)
 
 
-def _open_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> Actions:
-    """Open the door to acting; called in a thread when somebody acts."""
+def _open_door(call: Invocation, tell: Tell, backend: Backend, regions: tuple[str, ...]) -> Actions:
+    """Open the door to acting; called in a thread when somebody acts.
+
+    Launches that were cut off are looked for first, and told when they brought a machine: it bills. Without such a
+    launch in the journal AWS is not asked.
+    """
     from runctl.services.aws.backend import AwsBackend
     from runctl.services.aws.door import open_actions
-    from runctl.services.launch.earlier import reconcile
+    from runctl.services.launch.earlier import ADOPTED, reconcile, settled_line
     from runctl.services.verbs.row import JobLookup, no_job_known
 
     if not isinstance(backend, AwsBackend):
@@ -63,8 +73,22 @@ def _open_door(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> 
 
         known = open_jobs_door(call, backend, regions).jobs.lookup()
     door = open_actions(backend, call.settings, call.clock, regions, jobs=known)
-    reconcile(door.ground)  # launches that were cut off; without one AWS is not asked
+    for settled in reconcile(door.ground):
+        if line := settled_line(settled):
+            tell(line, settled.outcome == ADOPTED)
     return door
+
+
+def _look_for_launches(call: Invocation, tell: Tell, backend: Backend, regions: tuple[str, ...]) -> None:
+    """At the start: launches of which nobody knows what came; what cannot be asked now is asked at the next change."""
+    from runctl import paths
+    from runctl.errors import RunctlError
+    from runctl.services.journal import Journal
+    from runctl.services.launch.earlier import is_open
+
+    with suppress(RunctlError):
+        if any(map(is_open, Journal(paths.journal_file(), call.clock).entries())):
+            _open_door(call, tell, backend, regions)
 
 
 def _open_jobs(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> JobsDoor:
@@ -72,6 +96,31 @@ def _open_jobs(call: Invocation, backend: Backend, regions: tuple[str, ...]) -> 
     from runctl.cli.jobs_connect import open_jobs_door
 
     return open_jobs_door(call, backend, regions)
+
+
+class _Notices:
+    """Says a sentence in the dashboard, once each, from any thread.
+
+    Args:
+        clean: makes text from outside fit for one line.
+    """
+
+    app: RunctlApp | None = None
+
+    def __init__(self, clean: Callable[[str, int], str]) -> None:
+        self._clean, self._told = clean, set[str]()
+
+    def __call__(self, line: str, found: bool) -> None:
+        """Say it; that something was found may be read a minute later too."""
+        from runctl.messages import Answered
+
+        if self.app is None or line in self._told:
+            return
+        self._told.add(line)
+        severity: Literal["warning", "information"] = "warning" if found else "information"
+        timeout = 60 if found else 15
+        notify = partial(self.app.notify, self._clean(line, 600), severity=severity, timeout=timeout, markup=False)
+        self.app.post_message(Answered(notify))
 
 
 def _stay(args: Namespace) -> tuple[object, int]:
@@ -98,9 +147,12 @@ def _stay(args: Namespace) -> tuple[object, int]:
 
             return open_backend(call.settings, profile)
 
+        tell = _Notices(call.style.clean)
         board = partial(open_board, call.settings)
         app = RunctlApp(call.settings, connect, clock=call.clock, demo=args.demo, painted=early.end,
-                        open_door=partial(_open_door, call), open_board=board)  # fmt: skip
+                        open_door=partial(_open_door, call, tell), open_board=board)  # fmt: skip
+        tell.app = app
         app.desk.open_jobs = partial(_open_jobs, call)
+        app.desk.connected = partial(_look_for_launches, call, tell)
         wish = app.run()
         return wish, app.return_code or 0

@@ -37,7 +37,7 @@ def test_a_job_that_has_ended_keeps_no_machine_from_being_stopped(cloud: DemoClo
     (works,) = fleet_of(cloud, machine("works", OURS | {"runctl:job": JOB, "runctl:attempt": "1"}))
     client = client_for(DEFAULTS, None, region=EAST)
     client.call(Request("CreateBucket", "PUT", "records-of-doors"))
-    door = _open_door(call_with(WITH_RECORDS), open_backend(WITH_RECORDS), (EAST,))
+    door = _open_door(call_with(WITH_RECORDS), lambda *_: None, open_backend(WITH_RECORDS), (EAST,))
     (before,) = door.draft(Verb.STOP, [works]).items
     assert Rule.RUNNING_JOB in {r.rule for r in before.refusals}, "without a record nobody has seen it ending"
     record = JobRecord(BucketStore(client, "records-of-doors", tmp_path / "state"), JOB, door.ground.clock, "zoe")

@@ -32,6 +32,7 @@ from runctl.clock import SystemClock
 from runctl.demo.cloud import DemoCloud
 from runctl.services.journal import Entry, Journal
 from tests.e2e.binary import BINARY, runctl
+from tests.e2e.terminal import terminal
 from tests.services.launch.launching import ground_of, machines, untagged
 
 pytestmark = pytest.mark.e2e
@@ -179,6 +180,39 @@ def test_before_the_machine_runs(cloud: DemoCloud) -> None:
         until(lambda: journal() and journal()[-1].outcome == "done", process)
         kill(process)
     after_the_kill(1)
+
+
+def test_a_dashboard_that_died_while_launching_is_told_at_the_next_start(cloud: DemoCloud) -> None:
+    """The answer of RunInstances never comes, the dashboard is killed; the next one finds the machine and says so."""
+    cloud.faults.add("stall", operation="RunInstances")
+    with terminal(columns=100, rows=30) as shown:
+        shown.until("no machines")
+        shown.press("n")
+        shown.until("launch machines")
+        shown.press("t3.micro")
+        shown.until("ends by itself")
+        shown.press("\r")
+        shown.until("launch 1 machine in account")
+        shown.press("\t", "\r")
+        shown.until(lambda _: machines(ground_of()))
+        shown.signal(signal.SIGKILL)
+        assert shown.ended() == 128 + signal.SIGKILL
+    cloud.faults.clear()
+    assert [e.outcome for e in journal()] == ["open"]
+    (made,) = [m["InstanceId"] for m in machines(ground_of())]
+    with terminal(columns=100, rows=30) as shown:
+        shown.until("a launch of t3.micro that was cut off")
+        shown.until("adopted")
+        assert made in shown.text
+        shown.press("q")
+        assert shown.ended() == 0
+    assert [(e.outcome, e.made) for e in journal()] == [("adopted", (made,))]
+    with terminal(columns=100, rows=30) as shown:
+        shown.until("1 of 1")
+        assert "cut off" not in shown.text, "it is said once"
+        shown.press("q")
+        assert shown.ended() == 0
+    assert untagged(ground_of()) == []
 
 
 def test_at_any_moment(cloud: DemoCloud) -> None:

@@ -84,15 +84,17 @@ def machines_of(found: Iterable[Mapping[str, Any]]) -> Machines:
     )
 
 
+def is_open(entry: Entry) -> bool:
+    """Whether it is a launch of which nobody knows what came."""
+    return entry.verb == Verb.LAUNCH and entry.outcome in (OPEN, UNKNOWN)
+
+
 def open_launches(ground: Ground, request_id: str = "") -> list[Entry]:
     """Launches of this account, of one request or of all, of which nobody knows what came."""
     return [
         e
         for e in ground.journal.entries()
-        if e.verb == Verb.LAUNCH
-        and e.outcome in (OPEN, UNKNOWN)
-        and e.stamp.account == ground.stamp.account
-        and (not request_id or e.plan == request_id)
+        if is_open(e) and e.stamp.account == ground.stamp.account and (not request_id or e.plan == request_id)
     ]
 
 
