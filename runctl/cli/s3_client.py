@@ -35,7 +35,7 @@ def open_client(call: Invocation, *, patient: bool = False) -> S3Client:
 def record_for(settings: Settings, profile: str | None, clock: Clock) -> Record:
     """The journal and the rules for what a transfer deletes; AWS is asked who we are when the first deletion comes."""
     from runctl import paths
-    from runctl.services.case import Actor
+    from runctl.services.case import Actor, actor_of
     from runctl.services.journal import Journal, Stamp
     from runctl.services.transfer.record import Record
 
@@ -44,13 +44,7 @@ def record_for(settings: Settings, profile: str | None, clock: Clock) -> Record:
 
         identity = open_backend(settings, profile).fetch_identity()
         used = identity.profile
-        actor = Actor(
-            owner=settings.owner or identity.name,
-            read_only=settings.is_read_only(used),
-            protected=settings.rules(used).protected,
-            profile=used,
-        )
-        return Stamp(identity.account, identity.arn, used), actor
+        return Stamp(identity.account, identity.arn, used), actor_of(settings, identity, used)
 
     return Record(Journal(paths.journal_file(), clock), who)
 

@@ -9,6 +9,16 @@ from enum import StrEnum
 HOURS_PER_MONTH = 730.0  # AWS's own month for quoting EBS and hourly prices (AWS Pricing Calculator assumptions)
 
 
+def a_month(usd_per_hour: float | None) -> float | None:
+    """USD a month of what bills by the hour; None stays unknown."""
+    return None if usd_per_hour is None else usd_per_hour * HOURS_PER_MONTH
+
+
+def an_hour(usd_per_month: float | None) -> float | None:
+    """USD an hour of what bills by the month; None stays unknown."""
+    return None if usd_per_month is None else usd_per_month / HOURS_PER_MONTH
+
+
 class Confidence(StrEnum):
     """How sure a price is, best first."""
 

@@ -16,6 +16,7 @@ from runctl.errors import InputError
 from runctl.format import clean_text, format_time, format_usd
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Kind, Verb
+from runctl.models.tags import ends_at
 from runctl.models.volume import Volume, VolumeSnapshot
 from runctl.screens.modals.fields import Field
 from runctl.screens.modals.form import Judge, Verdict
@@ -24,7 +25,6 @@ from runctl.services.case import Resource
 from runctl.services.launch.form import plain
 from runctl.services.launch.request import parse_ttl
 from runctl.services.prices import PriceBook
-from runctl.services.verbs.extend import parse_until
 from runctl.services.verbs.tags import check_key, parse_tag
 from runctl.services.volumes.limits import LIMITS, Shape, check_shape, describe, modified, shape_of
 from runctl.services.volumes.scripts import FILE_SYSTEMS, check_mount_point
@@ -158,7 +158,7 @@ def _extend(live: list[Resource], context: Context) -> Form:
         read.need("by", "how much longer: 4h, 90m, 2d")
         by_s = read.take("by", parse_ttl, 0.0)
         first = next(iter(live))
-        ends = parse_until(first.ownership.ttl)
+        ends = ends_at(first.ownership.ttl)
         until = max(context.now, ends or context.now) + timedelta(seconds=by_s)
         now = f", instead of {format_time(ends)}" if ends else ", instead of never"
         note = f"ends by itself {format_time(until)}{now}" if len(live) == 1 else ""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from runctl.config import Settings
+from runctl.models.identity import Identity
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Verb
 from runctl.models.s3 import StoredCheckpoint, Upload
@@ -30,6 +32,13 @@ class Actor:
     read_only: bool = False
     protected: bool = False
     profile: str = ""
+
+
+def actor_of(settings: Settings, identity: Identity, profile: str) -> Actor:
+    """Whoever has asked AWS who he is, under the rules of a profile."""
+    rules = settings.rules(profile)
+    owner = settings.owner or identity.name
+    return Actor(owner, settings.is_read_only(profile), rules.protected, profile)
 
 
 @dataclass(frozen=True, slots=True)

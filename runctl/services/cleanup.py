@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from runctl.format import format_duration
+from runctl.models.cost import a_month
 from runctl.models.instance import ActivityState, Instance, InstanceState
 from runctl.models.plan import Kind, Verb
 from runctl.models.s3 import Upload
+from runctl.models.tags import ends_at
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.case import JobFacts, Resource, is_ours
 
@@ -106,10 +108,6 @@ def _ours(found: Iterable[T], seen: Seen) -> Iterator[T]:
     return (x for x in found if is_ours(x.ownership, seen.owner) and not x.ownership.protected)
 
 
-def _hours(value: float | None) -> float | None:
-    return None if value is None else value * 730.0
-
-
 def _machine(machine: Instance, disks: Mapping[str, Volume], seen: Seen, rules: CleanupRules) -> Iterator[Step]:
     if machine.state is InstanceState.RUNNING:
         why = _why_stop(machine, seen, rules)
@@ -119,7 +117,7 @@ def _machine(machine: Instance, disks: Mapping[str, Volume], seen: Seen, rules: 
         if machine.id in seen.one_time:
             yield from _terminate(machine, disks, (rule, f"{reason}; {_NOT_STOPPED}"), rules)
         else:
-            yield Step(Verb.STOP, Kind.INSTANCE, machine, reason, rule, None, _hours(machine.usd_per_hour))
+            yield Step(Verb.STOP, Kind.INSTANCE, machine, reason, rule, None, a_month(machine.usd_per_hour))
     elif machine.state is InstanceState.STOPPED and machine.stopped_at is not None:
         for_s = (seen.now - machine.stopped_at).total_seconds()
         if for_s >= rules.stopped_s and machine.devices:
@@ -139,7 +137,7 @@ def _terminate(
         said = f"kept before {machine.name or machine.id} is terminated"
         before = Step(Verb.SNAPSHOT, Kind.VOLUME, disk, said, "snapshot-first", before)
         yield before
-    running = [_hours(machine.usd_per_hour)] if machine.state is InstanceState.RUNNING else []
+    running = [a_month(machine.usd_per_hour)] if machine.state is InstanceState.RUNNING else []
     prices = [*running, *(d.usd_per_month for d in dying)]
     saves = sum(p for p in prices if p is not None) if None not in prices else None
     rule, reason = why
@@ -164,11 +162,8 @@ def _why_stop(machine: Instance, seen: Seen, rules: CleanupRules) -> tuple[str, 
 
 
 def _expired_s(machine: Instance, now: datetime) -> float | None:
-    try:
-        at = datetime.fromisoformat(machine.ownership.ttl or "")
-    except ValueError:
-        return None
-    return (now - (at if at.tzinfo else at.replace(tzinfo=UTC))).total_seconds()
+    at = ends_at(machine.ownership.ttl)
+    return None if at is None else (now - at).total_seconds()
 
 
 def _age_s(made: datetime | None, seen: Seen) -> float | None:
@@ -213,7 +208,7 @@ def _snapshots(seen: Seen, rules: CleanupRules) -> Iterator[Step]:
 def _addresses(seen: Seen) -> Iterator[Step]:
     for address in _ours(seen.addresses, seen):
         if not address.associated:
-            saves = _hours(address.usd_per_hour)
+            saves = a_month(address.usd_per_hour)
             reason = f"{address.public_ip} is used by nothing"
             yield Step(Verb.RELEASE, Kind.ADDRESS, address, reason, "address-unused", None, saves)
 

@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from runctl.config import DEFAULTS, Settings
-from runctl.models.cost import CostItem
+from runctl.models.cost import CostItem, an_hour
 from runctl.models.instance import Instance, Market
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import EMPTY, Snapshot
+from runctl.models.tags import ends_at
 from runctl.models.volume import Volume
 
 T = TypeVar("T")
@@ -145,19 +146,14 @@ def json_value(value: Any) -> Any:
 
 def expires_in_s(item: Instance, context: Context) -> float | None:
     """Seconds until `runctl:ttl`; None without one or when it is not a time."""
-    if item.ownership.ttl is None:
-        return None
-    try:
-        at = datetime.fromisoformat(item.ownership.ttl)
-    except ValueError:
-        return None
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - context.now).total_seconds()
+    at = ends_at(item.ownership.ttl)
+    return None if at is None else (at - context.now).total_seconds()
 
 
 def disks_usd_per_hour(item: Instance, context: Context) -> float | None:
     """USD per hour of the disks attached to a machine; None when none is known or one has no price."""
     prices = [v.usd_per_month for v in context.disks_of.get(item.id, ())]
-    return sum(p for p in prices if p is not None) / 730 if prices and None not in prices else None
+    return an_hour(sum(p for p in prices if p is not None)) if prices and None not in prices else None
 
 
 def idle_s(item: Instance, context: Context) -> float | None:

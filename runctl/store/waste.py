@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runctl.format import clean_text, format_duration
-from runctl.models.cost import HOURS_PER_MONTH, CostKind
+from runctl.models.cost import HOURS_PER_MONTH, CostKind, a_month
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.s3 import Upload
 from runctl.models.snapshot import Source
@@ -94,16 +94,12 @@ def find_waste(context: Context, uploads: Iterable[Upload] = ()) -> tuple[Waste,
     for address in snapshot.addresses:
         if not address.associated:
             free = _Found("unassociated", "unassociated")
-            found.append(_waste(CostKind.ADDRESS, address, free, _month(address.usd_per_hour), context))
+            found.append(_waste(CostKind.ADDRESS, address, free, a_month(address.usd_per_hour), context))
     found += _uploads(uploads, context)
     return tuple(sorted(found, key=lambda w: (w.usd_per_month is None, -(w.usd_per_month or 0), w.region, w.id)))
 
 
 Thing = Instance | Volume | VolumeSnapshot | Address | Upload
-
-
-def _month(usd_per_hour: float | None) -> float | None:
-    return None if usd_per_hour is None else usd_per_hour * HOURS_PER_MONTH
 
 
 def _cost(month: float | None, since: datetime | None, context: Context) -> float | None:
@@ -143,7 +139,7 @@ def _waste(kind: CostKind, item: Thing, found: _Found, month: float | None, cont
 def _machine(item: Instance, context: Context) -> Waste | None:
     if not item.bills:
         return None
-    month = _month(item.usd_per_hour)
+    month = a_month(item.usd_per_hour)
     if item.activity.state == "idle":
         since = item.activity.since
         length = f" {format_duration((context.now - since).total_seconds())}" if since else ""

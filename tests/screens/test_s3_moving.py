@@ -76,10 +76,15 @@ def dialog(driver: Driver) -> SyncModal:
 async def fill(driver: Driver, source: str, target: str) -> None:
     """Open the dialog, name both ends, compare."""
     await driver.press("n")
+    await compare(driver, source, target, at="#target")
+
+
+async def compare(driver: Driver, source: str, target: str, *, at: str) -> None:
+    """Name both ends in the open dialog and compare, from one of its lines."""
     modal = dialog(driver)
     modal.query_one("#source", Input).value = source
     modal.query_one("#target", Input).value = target
-    modal.query_one("#target", Input).focus()
+    modal.query_one(at, Input).focus()
     await driver.press("enter")
     await driver.until(lambda: "comparing" not in str(modal.query_one("#found", Static).render()), "for the comparison")
 
@@ -155,19 +160,10 @@ async def test_what_is_wrong_is_said_in_the_dialog(
         await fill(driver, str(tmp_path / "nowhere"), "s3://some-bucket/")
         found = dialog(driver).query_one("#found", Static)  # on screen a long path breaks the sentence anywhere
         await driver.until(lambda: "does not exist" in str(found.render()), "for what is wrong")
-        await fill_again(driver, str(tmp_path / "work"), "s3://no-such-bucket-here/")
+        await compare(driver, str(tmp_path / "work"), "s3://no-such-bucket-here/", at="#source")
         said = str(dialog(driver).query_one("#found", Static).render())
         assert "no-such-bucket-here" in said
         assert "check the name" in said
-
-
-async def fill_again(driver: Driver, source: str, target: str) -> None:
-    modal = dialog(driver)
-    modal.query_one("#source", Input).value = source
-    modal.query_one("#target", Input).value = target
-    modal.query_one("#source", Input).focus()
-    await driver.press("enter")
-    await driver.until(lambda: "comparing" not in str(modal.query_one("#found", Static).render()), "for the comparison")
 
 
 async def test_transfers_pause_go_on_and_quitting_asks(

@@ -14,6 +14,7 @@ from typing import Any
 from runctl.demo.gateway import offers
 from runctl.demo.gateway.calls import AwsError
 from runctl.demo.world import ACCOUNT, REGIONS, World
+from runctl.models.cost import HOURS_PER_MONTH
 
 COMPUTE, OTHER = "Amazon Elastic Compute Cloud - Compute", "EC2 - Other"
 _DAYS_A_PAGE = 40
@@ -49,7 +50,7 @@ def _things() -> Iterator[tuple[str, datetime, datetime | None, float, dict[str,
         for volume in backend.volumes.values():
             month = (offers.volume_gib_usd(region, volume.volume_type) or 0.0) * volume.size
             tags = {str(k): str(v) for k, v in backend.tags[volume.id].items()}
-            yield OTHER, _aware(volume.create_time), None, month / 730, tags
+            yield OTHER, _aware(volume.create_time), None, month / HOURS_PER_MONTH, tags
 
 
 def _hours(since: datetime, day: date, now: datetime) -> float:

@@ -10,6 +10,7 @@ from textwrap import wrap as _wrap
 from rich.text import Text
 
 from runctl.format import clean_text, format_usd
+from runctl.models.cost import HOURS_PER_MONTH
 from runctl.models.plan import IRREVERSIBLE, ItemResult, Outcome, Plan, PlanItem, Refusal
 from runctl.screens.cells import to_ascii
 from runctl.theme import UNICODE
@@ -153,7 +154,7 @@ def sums(plan: Plan) -> str:
     money = ""
     if known and abs(total) >= 0.005:
         word = "saves" if total > 0 else "costs"
-        hourly = abs(total) / 730
+        hourly = abs(total) / HOURS_PER_MONTH
         money = f"{word} ${_hourly(hourly)}/h, ${format_usd(hourly * 24)}/day, ${format_usd(abs(total))}/month"
     more = f"+{unknown} unpriced" if unknown else ""
     return " · ".join(p for p in (said, money, more) if p)

@@ -11,7 +11,7 @@ from runctl.config import Settings
 from runctl.services.actions import Actions
 from runctl.services.aws.backend import AwsBackend
 from runctl.services.aws.write import AwsWriter
-from runctl.services.case import Actor
+from runctl.services.case import actor_of
 from runctl.services.journal import Journal, Stamp
 from runctl.services.plan import PlanStore
 from runctl.services.verbs.row import Ground, JobLookup, no_job_known
@@ -43,12 +43,7 @@ def open_actions(
     """
     identity = backend.fetch_identity()
     profile = backend.profile
-    actor = Actor(
-        owner=settings.owner or identity.name,
-        read_only=settings.is_read_only(profile),
-        protected=settings.rules(profile).protected,
-        profile=profile,
-    )
+    actor = actor_of(settings, identity, profile)
     stamp = Stamp(identity.account, identity.arn, profile)
     journal = Journal(paths.journal_file(), clock)
     hand = S3Hand(partial(_open_client, settings, profile or None), actor)

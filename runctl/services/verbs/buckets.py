@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runctl import paths
 from runctl.errors import CredentialsError, InputError, RequestError
 from runctl.format import format_bytes, format_duration
+from runctl.models.cost import an_hour
 from runctl.models.plan import Kind, Plan, PlanItem, Refusal, Rule, Verb
 from runctl.models.s3 import StoredCheckpoint, Upload, parse_upload_id
 from runctl.services.case import Around, facts_of
@@ -92,7 +93,7 @@ def _told_upload(live: Live, parameters: Mapping[str, Any], now: datetime) -> To
     about |= {"owner": upload.ownership.owner or "", "project": upload.ownership.project or ""}
     month = upload.usd_per_month
     lost = (f"the parts that have arrived ({size}); whoever sends it begins anew",)
-    return Told({k: v for k, v in about.items() if v}, lost, "", None if month is None else month / 730, month)
+    return Told({k: v for k, v in about.items() if v}, lost, "", an_hour(month), month)
 
 
 def _refuse_abort(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> tuple[Refusal, ...]:
@@ -175,7 +176,7 @@ def _told_checkpoint(live: Live, parameters: Mapping[str, Any], now: datetime) -
     about |= {"objects": f"{len(found.keys):,}"}
     month = found.usd_per_month
     lost = (f"the checkpoint {found.name} ({format_bytes(found.bytes)})",)
-    return Told({k: v for k, v in about.items() if v}, lost, "", None if month is None else month / 730, month)
+    return Told({k: v for k, v in about.items() if v}, lost, "", an_hour(month), month)
 
 
 def _left(ground: Ground, plan: Plan, item: PlanItem, live: Live) -> Mapping[str, str]:

@@ -6,14 +6,14 @@ In that order, because a tag that promises more time than the timer allows would
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runctl.errors import InputError, RunctlError
 from runctl.format import format_duration, format_time
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Kind, Verb
-from runctl.models.tags import TTL
+from runctl.models.tags import TTL, ends_at
 from runctl.services.case import Around, Resource
 from runctl.services.launch.request import LONGEST_TTL_S, SHORTEST_TTL_S
 from runctl.services.launch.user_data import timer_script
@@ -21,15 +21,6 @@ from runctl.services.remote import UnreachableError
 from runctl.services.verbs.disk_waits import run_on_machine
 from runctl.services.verbs.machines import machine_of, tell_machine
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
-
-
-def parse_until(text: str | None) -> datetime | None:
-    """The time that a `runctl:ttl` tag says, None when there is none or it is no time."""
-    try:
-        at = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _read(ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[str, Any]) -> Mapping[str, Live]:
@@ -42,7 +33,7 @@ def _read(ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[s
 def _prepare(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The new end as a time, so that a resumed plan does not add twice: from the present end on, or from now."""
     now = ground.clock.now()
-    ends = parse_until(machine_of(live).ownership.ttl)
+    ends = ends_at(machine_of(live).ownership.ttl)
     until = max(now, ends or now) + timedelta(seconds=float(parameters["by_s"]))
     rest = (until - now).total_seconds()
     if not SHORTEST_TTL_S <= rest <= LONGEST_TTL_S:
@@ -56,7 +47,7 @@ def _prepare(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mappi
 
 def _told(live: Live, parameters: Mapping[str, Any], now: datetime) -> Told:
     machine = machine_of(live)
-    until = parse_until(str(parameters["until"])) or now
+    until = ends_at(str(parameters["until"])) or now
     about = tell_machine(live, now) | {"until": format_time(until)}
     hourly = machine.usd_per_hour
     bill = "" if hourly is None else f", at most ${hourly * max(0.0, (until - now).total_seconds()) / 3600:,.2f} more"
@@ -81,7 +72,7 @@ def _move_timer(task: Task, machine: Instance, until: str) -> str:
         if ends:
             raise RunctlError(f"it is {machine.state}, and its timer moves only while it runs: it still says {ends}")
         return f"it is {machine.state} and has no timer: only the tag says it, and cleanup proposes to end it then"
-    at = parse_until(until)
+    at = ends_at(until)
     if at is None:
         raise InputError(f"{until!r} is not a time", allowed="ISO-8601 with an offset")
     kept = f"its timer could not be moved and still says {ends}" if ends else "no timer could be set on it"

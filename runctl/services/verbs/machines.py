@@ -8,6 +8,7 @@ from typing import Any
 
 from runctl.errors import CloudError, CredentialsError
 from runctl.format import format_duration
+from runctl.models.cost import a_month
 from runctl.models.instance import BlockDevice, Instance, InstanceState, Market
 from runctl.models.plan import Kind, PlanItem, Refusal, Rule, Verb
 from runctl.models.volume import Volume
@@ -15,9 +16,6 @@ from runctl.services.case import Around
 from runctl.services.instance_store import has_instance_store
 from runctl.services.policy import job_on
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
-
-#: Hours a month bills, as AWS's own calculators count.
-HOURS_A_MONTH = 730.0
 
 
 def read_machines(ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[str, Any]) -> Mapping[str, Live]:
@@ -110,9 +108,7 @@ def _disk_name(device: BlockDevice, disks: tuple[Volume, ...] | None) -> str:
 def _told_start(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
     machine = machine_of(live)
     rate = machine.rate.usd if machine.rate else None
-    return Told(
-        tell_machine(live, now), (), "stop ends it again", rate, None if rate is None else -rate * HOURS_A_MONTH
-    )
+    return Told(tell_machine(live, now), (), "stop ends it again", rate, a_month(None if rate is None else -rate))
 
 
 def _told_stop(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
@@ -122,7 +118,7 @@ def _told_stop(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
         lost.append(f"its public address {machine.public_ip}, unless it is an Elastic IP")
     return Told(
         tell_machine(live, now), tuple(lost), "start brings it back; its disks stay and bill", machine.usd_per_hour,
-        _a_month(machine.usd_per_hour),
+        a_month(machine.usd_per_hour),
     )  # fmt: skip
 
 
@@ -136,7 +132,7 @@ def _told_terminate(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
     dying = [d for d in machine.devices if d.may_go]
     staying = [d for d in machine.devices if d.volume_id and not d.may_go]
     lost = [*_lost_work(live), *(_lost_disk(d, disks) for d in dying), *_lost_memory(machine)]
-    saved = [_a_month(machine.usd_per_hour)]
+    saved = [a_month(machine.usd_per_hour)]
     prices = {d.id: d.usd_per_month for d in disks or ()}
     saved += [prices.get(d.volume_id) if d.delete_on_termination else None for d in dying]
     kept = "only what its disks keep: " + ", ".join(_disk_name(d, disks) for d in staying) if staying else ""
@@ -150,10 +146,6 @@ def _told_terminate(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
 def _lost_disk(device: BlockDevice, disks: tuple[Volume, ...] | None) -> str:
     name = _disk_name(device, disks)
     return name if device.delete_on_termination else f"maybe {name}: EC2 does not say whether it goes with the machine"
-
-
-def _a_month(hourly: float | None) -> float | None:
-    return None if hourly is None else hourly * HOURS_A_MONTH
 
 
 def _call(operation: str) -> Callable[[Task], Done]:

@@ -13,8 +13,15 @@ from runctl.models.plan import Kind, Verb
 from runctl.models.volume import Volume
 from runctl.services.verbs.disk_waits import await_free, need_reachable, run_on_machine
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
-from runctl.services.verbs.volumes import free_device, read_volumes, tell_volume, volume_of
-from runctl.services.volumes.scripts import FILE_SYSTEMS, copied_script, copy_script, unmount_script
+from runctl.services.verbs.volumes import (
+    check_file_system,
+    free_device,
+    no_such_machine,
+    read_volumes,
+    tell_volume,
+    volume_of,
+)
+from runctl.services.volumes.scripts import copied_script, copy_script, unmount_script
 
 #: Systems Manager ends a command after two days at the latest (Systems Manager API reference, AWS-RunShellScript).
 LONGEST_S = 172_800
@@ -42,12 +49,8 @@ def _prepare(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mappi
     volume, machine = volume_of(live), live.around.machine
     wanted, kind, size = (parameters.get(k) for k in ("instance_id", "format", "bytes"))
     if wanted and (machine is None or machine.id != wanted):
-        raise InputError(
-            f"--instance {wanted}: no such instance in {volume.region}",
-            allowed="a machine in the volume's own zone", example="--instance i-0123456789abcdef0",
-        )  # fmt: skip
-    if kind and kind not in FILE_SYSTEMS:
-        raise InputError(f"--format {kind}: not offered", allowed=", ".join(FILE_SYSTEMS), example="--format ext4")
+        raise no_such_machine(str(wanted), volume.region)
+    check_file_system(kind)
     if size is not None and volume.size_gib is not None and size >= volume.size_gib * _GIB:
         raise InputError(
             f"{parameters['uri']} holds {format_bytes(size)}, and {volume.id} has {volume.size_gib:,} GiB",

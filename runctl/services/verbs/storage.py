@@ -8,6 +8,7 @@ from typing import Any
 
 from runctl.errors import CloudError, CredentialsError, InputError
 from runctl.format import format_duration
+from runctl.models.cost import a_month, an_hour
 from runctl.models.plan import Kind, PlanItem, Verb
 from runctl.models.volume import Address, VolumeSnapshot
 from runctl.services.case import Around
@@ -78,7 +79,7 @@ def plan_volume(region: str, token: str, parameters: Mapping[str, Any]) -> PlanI
         Verb.CREATE, Kind.VOLUME, token, region,
         name=str(parameters.get("name") or ""), parameters=dict(parameters),
         about={"size": describe(shape), "az": str(parameters["az"])},
-        usd_per_hour=None if price is None else price / 730,
+        usd_per_hour=an_hour(price),
         saves_usd_per_month=None if price is None else -price, recoverable="delete removes it again",
     )  # fmt: skip
 
@@ -168,15 +169,11 @@ def tell_snapshot(live: Live, now: datetime) -> dict[str, str]:
     return {k: v for k, v in facts.items() if v}
 
 
-def _hourly(usd_per_month: float | None) -> float | None:
-    return None if usd_per_month is None else usd_per_month / 730
-
-
 def _told_delete(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
     snapshot = snapshot_of(live)
     # What deleting one frees is at most its price: blocks that other snapshots need stay.
     return Told(
-        tell_snapshot(live, now), (f"the copy of {snapshot.volume_id}",), "", _hourly(snapshot.usd_per_month),
+        tell_snapshot(live, now), (f"the copy of {snapshot.volume_id}",), "", an_hour(snapshot.usd_per_month),
         snapshot.usd_per_month,
     )  # fmt: skip
 
@@ -207,7 +204,7 @@ def _told_restore(live: Live, parameters: Mapping[str, Any], now: datetime) -> T
     snapshot, shape = snapshot_of(live), shape_in(parameters)
     price = _price(snapshot.region, shape)
     about = tell_snapshot(live, now) | {"becomes": describe(shape), "az": str(parameters["az"])}
-    return Told(about, (), "delete removes the new disk", _hourly(price), None if price is None else -price)
+    return Told(about, (), "delete removes the new disk", an_hour(price), None if price is None else -price)
 
 
 def _restore(task: Task) -> Done:
@@ -236,7 +233,7 @@ def _told_release(live: Live, _: Mapping[str, Any], now: datetime) -> Told:
     about = {"address": address.public_ip, "used by": used, "owner": address.ownership.owner or ""}
     hourly = address.usd_per_hour
     lost = (f"the address {address.public_ip}: whoever gets it next keeps it",)
-    return Told({k: v for k, v in about.items() if v}, lost, "", hourly, None if hourly is None else hourly * 730)
+    return Told({k: v for k, v in about.items() if v}, lost, "", hourly, a_month(hourly))
 
 
 def _release(task: Task) -> Done:

@@ -9,6 +9,7 @@ from typing import Any
 
 from runctl.errors import InputError, RequestError
 from runctl.format import format_duration
+from runctl.models.cost import an_hour
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Kind, PlanItem, Refusal, Verb
 from runctl.models.volume import Volume
@@ -73,7 +74,7 @@ def tell_volume(live: Live, now: datetime) -> dict[str, str]:
 
 
 def _hourly(volume: Volume) -> float | None:
-    return None if volume.usd_per_month is None else volume.usd_per_month / 730
+    return an_hour(volume.usd_per_month)
 
 
 def command(words: str, item: PlanItem) -> str:
@@ -97,14 +98,30 @@ def free_device(machine: Instance) -> str:
     raise InputError(f"{machine.id} has no free device name", allowed="at most 11 disks beside its own")
 
 
+def no_such_machine(wanted: str, region: str) -> InputError:
+    """The error for a machine that is not where the disk is."""
+    return InputError(
+        f"--instance {wanted}: no such instance in {region}",
+        allowed="a machine in the volume's own zone",
+        example="--instance i-0123456789abcdef0",
+    )
+
+
+def check_file_system(kind: object) -> None:
+    """Doubt what a disk shall be formatted with; nothing is no format at all.
+
+    Raises:
+        InputError: it is none of those offered.
+    """
+    if kind and kind not in FILE_SYSTEMS:
+        raise InputError(f"--format {kind}: not offered", allowed=", ".join(FILE_SYSTEMS), example="--format ext4")
+
+
 def _prepare_attach(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     del ground
     machine, wanted = live.around.machine, str(parameters.get("instance_id") or "")
     if machine is None or machine.id != wanted:
-        raise InputError(
-            f"--instance {wanted}: no such instance in {volume_of(live).region}",
-            allowed="a machine in the volume's own zone", example="--instance i-0123456789abcdef0",
-        )  # fmt: skip
+        raise no_such_machine(wanted, volume_of(live).region)
     device = str(parameters.get("device") or "") or free_device(machine)
     if not _DEVICE.fullmatch(device):
         raise InputError(
@@ -121,8 +138,7 @@ def _checked_mount(parameters: Mapping[str, Any], machine: Instance) -> dict[str
         raise InputError("--format formats a disk that is mounted", allowed="with --mount DIRECTORY")
     if not where:
         return {}
-    if kind and kind not in FILE_SYSTEMS:
-        raise InputError(f"--format {kind}: not offered", allowed=", ".join(FILE_SYSTEMS), example="--format ext4")
+    check_file_system(kind)
     if machine.state is not InstanceState.RUNNING:
         raise InputError(f"--mount: {machine.id} is {machine.state}", allowed="on a running machine")
     return {"mount": check_mount_point(str(where))}

@@ -10,9 +10,8 @@ from runctl.clock import SystemClock
 from runctl.demo.cloud import DemoCloud
 from runctl.errors import InputError
 from runctl.models.plan import ItemResult, Outcome, Verb
-from runctl.models.tags import TTL
+from runctl.models.tags import TTL, ends_at
 from runctl.services.actions import Actions
-from runctl.services.verbs.extend import parse_until
 from tests.services.doors import EAST, OURS, fleet_of, machine, open_door
 
 
@@ -26,7 +25,7 @@ def extended(door: Actions, reference: str, by_s: float = 7200.0) -> ItemResult:
 
 def ends(door: Actions, identifier: str) -> datetime | None:
     (found,) = door.ground.cloud.find_instances(EAST, ids=[identifier])
-    return parse_until(found.ownership.ttl)
+    return ends_at(found.ownership.ttl)
 
 
 def test_the_timer_is_moved_and_the_tag_says_so(cloud: DemoCloud) -> None:
@@ -75,7 +74,7 @@ def test_a_resumed_plan_adds_its_hours_once(cloud: DemoCloud) -> None:
     assert cut.count(Outcome.FAILED) == 1
     done = door.apply(door.plans.load(plan.id))
     assert done.count(Outcome.DONE) == 1
-    assert ends(door, one) == parse_until(str(plan.items[0].parameters["until"]))
+    assert ends(door, one) == ends_at(str(plan.items[0].parameters["until"]))
 
 
 @pytest.mark.parametrize(
@@ -83,4 +82,4 @@ def test_a_resumed_plan_adds_its_hours_once(cloud: DemoCloud) -> None:
     [(None, None), ("", None), ("soon", None), ("2026-01-31T12:00:00", datetime(2026, 1, 31, 12, tzinfo=UTC))],
 )
 def test_what_a_tag_says(text: str | None, time: datetime | None) -> None:
-    assert parse_until(text) == time
+    assert ends_at(text) == time
