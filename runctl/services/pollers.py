@@ -111,7 +111,7 @@ class _Poller(threading.Thread):
             left = math.inf if held else since + owner.wait_s(self.key, self._failures) - owner.monotonic()
             if left <= 0 or (self._requested and not held):
                 return
-            self._wake.wait(None if math.isinf(left) else left)
+            owner.nap(self._wake, left)
             self._wake.clear()
 
     def _next_in(self, error: RunctlError | None) -> float | None:
@@ -274,6 +274,10 @@ class Pollers:
         self.backend.close()
         for poller in self._all():
             poller.request()
+
+    def nap(self, wake: threading.Event, seconds: float) -> None:
+        """Wait until `wake` is set, for so many seconds at most; inf: however long that takes."""
+        wake.wait(None if math.isinf(seconds) else seconds)
 
     def _all(self) -> tuple[_Poller, ...]:
         with self._lock:
