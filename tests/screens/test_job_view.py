@@ -11,6 +11,7 @@ import pytest
 
 from runctl.clock import FrozenClock
 from runctl.config import Settings, UiSettings
+from runctl.config.settings import JobSettings
 from runctl.screens.job_text import GPU, SMOOTHNESS, Wish, curve_of, moment_at, names_of, smoothed, wish_words
 from runctl.screens.job_view import JobScreen
 from runctl.services.jobs.follow import Moment, Point
@@ -30,8 +31,8 @@ async def opened(
     store = LocalStore(tmp_path / "records")
     if not (tmp_path / "records").exists():
         write_jobs(tmp_path / "records")
-    async with running(size=size, backend=lambda p: RecordedBackend(tmp_path, p), settings=settings) as driver:
-        used = settings or Settings()
+    used = settings or Settings(jobs=JobSettings(recover=False))
+    async with running(size=size, backend=lambda p: RecordedBackend(tmp_path, p), settings=used) as driver:
         driver.app.desk.open_jobs = lambda _backend, _regions: JobsDoor(jobs_of(store), used, FrozenClock(NOW))
         await driver.press("2")
         await driver.until(lambda: "clip-ft" in driver.screen(), "for the rows")

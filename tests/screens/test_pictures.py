@@ -14,6 +14,7 @@ from textual.widgets import Input
 from runctl.app import RunctlApp
 from runctl.clock import FrozenClock
 from runctl.config import Settings, UiSettings
+from runctl.config.settings import JobSettings
 from runctl.services.jobs.hands import JobsDoor
 from tests.screens.driving import Driver, PaperTerminal
 from tests.screens.fleet import NOW, FleetBackend, denied, signed_out
@@ -22,7 +23,7 @@ from tests.screens.job_records import IDS, NAMES, RecordedBackend, jobs_of, writ
 Compare = Callable[..., bool]
 SMALL, LARGE = (80, 24), (120, 40)
 #: Nothing moves, so that a picture does not depend on when it is taken.
-CALM = Settings(ui=UiSettings(animations=False, ascii=False))
+CALM = Settings(ui=UiSettings(animations=False, ascii=False), jobs=JobSettings(recover=False))
 
 
 def cloud(profile: str | None, **errors: Any) -> FleetBackend:
