@@ -23,6 +23,7 @@ from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.base import FleetScreen
 from runctl.screens.pace import Pace
 from runctl.screens.recovering import Recovering
+from runctl.screens.table_screen import TICK_S
 from runctl.screens.view import is_signed_out
 from runctl.session import Connect, OpenBoard, Session
 from runctl.terminal.clipboard import is_remote
@@ -104,7 +105,7 @@ class RunctlApp(Recovering):
     def on_mount(self) -> None:
         """The cloud is asked only after the first picture: importing its library must not delay it."""
         self.guard()
-        self.set_interval(1.0, self._tick)
+        self.set_interval(TICK_S, self._tick)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -132,7 +133,7 @@ class RunctlApp(Recovering):
     @on(EventArrived)
     def _event_arrived(self, message: EventArrived) -> None:
         before = self.desk.store.snapshot
-        due = self._pace.due(message.event, before, self.desk.apply(message.event))
+        due = self._pace.due(message.event, before, self.desk.apply(message.event), self.desk.clock.monotonic())
         if due is None or (self._next is not None and self._next[0] <= due):
             return
         if self._next is not None:

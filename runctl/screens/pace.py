@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from runctl.events import Event, PageArrived
+from runctl.events import Event, ListingCompleted, PageArrived, SpentCounted
 from runctl.models.snapshot import Snapshot
 
 #: A burst of pages is one picture.
 PAINT_EVERY_S = 0.1
 #: A page of a list that is on screen already may wait for the rest of it; most refreshes change nothing.
 KNOWN_EVERY_S = 1.0
+#: What is known already and was looked at again waits for what comes with it: the end of its listing, the sums.
+GATHER_S = 0.15
 #: At least this many times what a picture costs lies between two, so that keys have the rest of the time.
 IDLE_FACTOR = 4.0
 
@@ -24,12 +26,23 @@ class Pace:
         """A picture was made."""
         self._painted_at, self._cost_s = ended, ended - began
 
-    def due(self, event: Event, before: Snapshot, after: Snapshot) -> float | None:
+    def due(self, event: Event, before: Snapshot, after: Snapshot, now: float) -> float | None:
         """The time from which `after` may be shown, in the past for at once; None when there is nothing to show."""
         if after is before:
             return None
         if after.instances and not before.instances:
             return self._painted_at
-        known = isinstance(event, PageArrived) and (status := before.status.get(event.key)) and status.complete
-        every = KNOWN_EVERY_S if known else PAINT_EVERY_S
-        return self._painted_at + max(every, IDLE_FACTOR * self._cost_s)
+        known = _is_known(event, before)
+        every = KNOWN_EVERY_S if known and isinstance(event, PageArrived) else PAINT_EVERY_S
+        due = self._painted_at + max(every, IDLE_FACTOR * self._cost_s)
+        return max(due, now + GATHER_S) if known else due
+
+
+def _is_known(event: Event, before: Snapshot) -> bool:
+    """Whether something like it is on screen already, so that nobody waits for it."""
+    match event:
+        case PageArrived(key=key) | ListingCompleted(key=key):
+            return key in before.status and before.status[key].complete
+        case SpentCounted():
+            return before.spent is not None
+    return False

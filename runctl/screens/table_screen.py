@@ -16,6 +16,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.reactive import var
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from runctl.keymap import Scope, Situation, bindings_for
@@ -38,8 +39,9 @@ from runctl.widgets.virtual_table import VirtualTable
 
 T = TypeVar("T")
 #: What has to be there before anything is shown.
-_PART_IDS = frozenset({"strip", "tabs", "filter", "table", "detail", "status", "footer"})
-_PARTS = ", ".join(f"#{name}" for name in sorted(_PART_IDS))
+_PARTS = ("strip", "tabs", "filter", "table", "detail", "status", "footer")
+#: Ages are counted on this often, by turns above and below the table, so each once a second.
+TICK_S = 0.5
 #: Cells that show durations are drawn again at least this often, also when nothing arrives.
 REDRAW_S = 30.0
 _WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-beside")]
@@ -76,6 +78,8 @@ class TableScreen(Screen[None], Generic[T]):
         self._drawn_at = 0.0
         self._shown_specs: tuple[Spec[Any], ...] = ()
         self._wide = desk.settings.ui.wide
+        self._parts: tuple[Widget, ...] = ()
+        self._above = False
 
     # -- layout --------------------------------------------------------------------------------------------------------
 
@@ -124,6 +128,7 @@ class TableScreen(Screen[None], Generic[T]):
 
     def on_mount(self) -> None:
         """Say what there is to say before anything is known."""
+        self._parts = tuple(self.query_one(f"#{name}") for name in _PARTS)
         self.table.set_wide(self._wide)
         self.show_columns()
         self.show()
@@ -169,7 +174,7 @@ class TableScreen(Screen[None], Generic[T]):
     @property
     def is_drawn(self) -> bool:
         """Whether there is anything to show it on: at the very end the widgets go before the screen does."""
-        return self.is_mounted and {w.id for w in self.query(_PARTS)} == _PART_IDS
+        return self.is_mounted and bool(self._parts) and all(part.is_attached for part in self._parts)
 
     def watch_snapshot(self) -> None:
         """Something changed: show it if anybody looks."""
@@ -210,14 +215,21 @@ class TableScreen(Screen[None], Generic[T]):
         self.show_detail()
 
     def tick(self) -> None:
-        """A second passed: ages move on; whatever did not change is not painted."""
+        """`TICK_S` passed: ages move on; whatever did not change is not painted.
+
+        The lines take turns, for a picture of two lines far apart costs as much as one of all that lies between them.
+        """
         if not self.is_drawn or not self.is_current:
             return
         if self.desk.clock.monotonic() - self._drawn_at >= REDRAW_S:
             self.show()
+            return
+        self.context = replace(self.context, now=self.desk.clock.now())
+        self._above = not self._above
+        if self._above:
+            self.show_strip(self.query_one(MoneyStrip))
         else:
-            self.context = replace(self.context, now=self.desk.clock.now())
-            self.show_lines()
+            self.show_status()
 
     def _figures(self) -> Summary | None:
         if not self.snapshot.status:
@@ -228,18 +240,22 @@ class TableScreen(Screen[None], Generic[T]):
 
     def show_lines(self) -> None:
         """The lines round the table."""
-        context, panel, table = self.context, self.panel(), self.table
         self.show_strip(self.query_one(MoneyStrip))
-        self.query_one(TabStrip).show_tabs(tabs(context), self.NOUN.name)
+        self.query_one(TabStrip).show_tabs(tabs(self.context), self.NOUN.name)
+        self.show_status()
+        self.show_keys()
+
+    def show_status(self) -> None:
+        """The line below the table."""
+        table = self.table
         unseen = len(table.marks) - len(table.marked_rows())
         counts = (len(self.shown.rows), self.shown.total, len(table.marks), unseen)
-        pieces = status_pieces(self.noun, self.choice, counts, panel, self.signs)
+        pieces = status_pieces(self.noun, self.choice, counts, self.panel(), self.signs)
         if (told := banner(self.snapshot)) is not None:
             pieces.insert(0, told)
         elif self.desk.newcomer and self.shown.rows:
-            pieces.insert(0, Piece(newcomer_hint(context, self.shown.rows), "accent", bold=True))
+            pieces.insert(0, Piece(newcomer_hint(self.context, self.shown.rows), "accent", bold=True))
         self.query_one(StatusLine).show_status(self._drawable(pieces))
-        self.show_keys()
 
     def show_strip(self, strip: MoneyStrip) -> None:
         """The top line, here or on what lies over this screen."""

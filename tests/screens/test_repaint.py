@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from runctl.clock import FrozenClock
 from runctl.screens.base import FleetScreen
 from runctl.widgets.detail import Detail
 from runctl.widgets.filter_bar import FilterBar
+from runctl.widgets.line import Line
+from runctl.widgets.lines import StatusLine
+from runctl.widgets.money_strip import MoneyStrip
 from tests.screens.driving import Driver, running
 
 LARGE = (120, 40)
@@ -64,3 +68,22 @@ async def test_a_detail_longer_than_the_pane_can_be_scrolled_to_its_end(size: tu
         await driver.pilot.pause()
         last = "".join(text for text, _ in pane._lines[-1]).strip()
         assert pane.render_line(pane.size.height - 1).text.strip() == last
+
+
+async def test_ages_are_counted_on_in_one_line_at_a_time() -> None:
+    async with running(size=LARGE) as driver:
+        clock = driver.app.desk.clock
+        assert isinstance(clock, FrozenClock)
+        lines = {type(line): line for line in driver.fleet.query(Line)}
+
+        def told() -> list[type[Line]]:
+            before = {kind: line._pieces for kind, line in lines.items()}
+            driver.fleet.tick()
+            return [kind for kind, line in lines.items() if line._pieces != before[kind]]
+
+        for _ in range(3):
+            clock.advance(1.0)
+            assert sorted((told() + told()), key=str) == sorted([MoneyStrip, StatusLine], key=str)
+            assert told() + told() == [], "no time has passed"
+        clock.advance(1.0)
+        assert len(told()) == 1
