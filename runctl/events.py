@@ -20,6 +20,11 @@ from runctl.models.volume import Address, Volume, VolumeSnapshot
 Item = Instance | Volume | VolumeSnapshot | Address | Bucket | Job
 
 
+def name_of(item: Item) -> str:
+    """What a thing is known by within its source and region."""
+    return item.name if isinstance(item, Bucket) else item.id
+
+
 @dataclass(frozen=True, slots=True)
 class ScopeChanged:
     """The user chose a profile or regions: what belongs to the earlier scope is dropped."""

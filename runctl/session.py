@@ -27,6 +27,7 @@ from runctl.services.activity import readings_of_probe
 from runctl.services.backend import Backend
 from runctl.services.bookkeeper import Bookkeeper
 from runctl.services.poll_activity import ActivityScout
+from runctl.services.poll_same import SameThings
 from runctl.services.poll_spot import SpotScout
 from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
 from runctl.store.cache import load_snapshot, save_snapshot
@@ -252,11 +253,11 @@ class Session(Asking):
             regions = (default,)
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
         intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
-        scout = SpotScout(backend)
+        scout, same = SpotScout(backend), SameThings()
         self._activity = activity = ActivityScout(backend, self.clock, paid=self.settings.cost.allow_paid_apis)
 
         def publish(event: Event) -> bool:
             scout.hear(event)
-            return self._publish(activity.fill(event))
+            return self._publish(same.fill(activity.fill(event)))
 
         return Pollers(backend, publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)

@@ -15,6 +15,8 @@ from runctl.models.tags import Ownership
 class _AsTold(StrEnum):
     """Words of AWS. One that is not listed stays as AWS said it, `known` false and no member; "" is not said at all."""
 
+    __hash__ = str.__hash__  # an enum's own is Python code, run for every machine of every picture
+
     @classmethod
     def _missing_(cls, value: object) -> _AsTold | None:
         if not isinstance(value, str):
@@ -168,7 +170,7 @@ class Instance:
     @property
     def may_bill(self) -> bool:
         """Whether it bills, or is in a state of which nobody here knows what it means."""
-        return self.bills or not self.state.known
+        return self.state in BILLING_STATES or not self.state.known
 
     @property
     def usd_per_hour(self) -> float | None:

@@ -26,7 +26,7 @@ from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun
 from runctl.screens.status import banner, newcomer_hint, status_pieces, tabs, whereabouts
 from runctl.screens.view import Arranger, Choice, Shown, is_signed_out, notice
-from runctl.store.fields import Context
+from runctl.store.fields import Context, still_folded
 from runctl.store.select import PanelStatus, Summary, panel_status, summary
 from runctl.theme import ASCII, glyphs, setting_of, tokens
 from runctl.widgets.columns import Column
@@ -196,10 +196,12 @@ class TableScreen(Screen[None], Generic[T]):
 
     def show(self) -> None:
         """Everything, from the snapshot and the time."""
-        folded = self.context.folded if self.context.snapshot is self.snapshot else {}
-        self.context = Context(self.desk.clock.now(), self.snapshot, self.desk.settings, folded)
+        before, self.context = self.context, Context(self.desk.clock.now(), self.snapshot, self.desk.settings)
         self._drawn_at = self.desk.clock.monotonic()
-        self.shown = self._arranger.arrange(self.noun, self.items(), self.choice, self.context)
+        items = self.items()
+        same = before.snapshot is self.snapshot
+        self.context.folded.update(before.folded if same else still_folded(before, self.noun.fields, items))
+        self.shown = self._arranger.arrange(self.noun, items, self.choice, self.context)
         table = self.table
         if (specs := self._specs()) != self._shown_specs:
             self._shown_specs = specs

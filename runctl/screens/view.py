@@ -59,7 +59,7 @@ def _ordered(noun: Noun[T], items: Sequence[T], choice: Choice, context: Context
 
 def _kept(items: Sequence[T], choice: Choice, context: Context) -> Sequence[T]:
     if choice.filter.alternatives:
-        items = [item for item in items if choice.filter.matches(item, context)]
+        items = choice.filter.kept(items, context)
     if choice.waste_only:
         items = [item for item in items if is_waste(item, context)]
     return items

@@ -20,8 +20,8 @@ from runctl.events import (
     ListingFailed,
     PageArrived,
     RegionsResolved,
+    name_of,
 )
-from runctl.models.s3 import Bucket
 from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Source, SourceKey
 from runctl.services.backend import Backend
 
@@ -96,7 +96,7 @@ def fetch_once(
     listing, ids, started = next(_listings), set[str](), clock.now()
     try:
         for page in _pages(backend, key):
-            ids |= {i.name if isinstance(i, Bucket) else i.id for i in page}
+            ids.update(map(name_of, page))
             publish(PageArrived(scope, key, listing, page))
     except Exception as raised:  # noqa: BLE001  # the thread's last line of defence: the event carries it to the screen
         return _failed(raised, publish, clock, _Place(scope, key, listing, begun=bool(ids)), next_in)

@@ -23,6 +23,7 @@ from runctl.events import (
     RegionsResolved,
     ScopeChanged,
 )
+from runctl.models.ledger import Sighting
 from runctl.models.snapshot import SourceKey
 from runctl.models.spent import Spent, day_start, month_start, window_of
 from runctl.services.ledger import PATIENCE_S, Ledger, LedgerError, begin_anew, open_ledger
@@ -61,6 +62,8 @@ class Recorder:
         self._ledger: Ledger | None = None
         self._heard: dict[SourceKey, _Heard] = {}
         self._waiting: list[tuple[SourceKey, list[Item], datetime, bool]] = []
+        #: What was said of each thing at the last look, by its `id`, with the thing so that this stays its own.
+        self._said: dict[SourceKey, dict[int, tuple[Item, list[Sighting]]]] = {}
 
     def take(self, event: Event) -> bool:
         """Take an event; whether the ledger has changed by it."""
@@ -68,10 +71,12 @@ class Recorder:
             self.scope, self.account, self.regions = event.scope, "", ()
             self._heard.clear()
             self._waiting.clear()
+            self._said.clear()
         match event:
             case IdentityResolved(identity=identity):
                 if self.account and self.account != identity.account:
                     self._heard.clear()
+                    self._said.clear()
                 self.account = identity.account
             case RegionsResolved(regions=regions):
                 self.regions = regions
@@ -101,7 +106,7 @@ class Recorder:
         return True
 
     def _observe(self, key: SourceKey, items: Sequence[Item], at: datetime, *, complete: bool) -> None:
-        seen = sightings(self.account, items)
+        seen = self._sightings(key, items)
         kinds = KINDS_OF[key.source]
         # Buckets are listed for the whole account; each is kept under its own region, and never counted as gone.
         regions = {key.region} if key.region else {s.key.region for s in seen}
@@ -112,6 +117,15 @@ class Recorder:
             self._trouble = ""
         except LedgerError as error:
             self._failed(error)
+
+    def _sightings(self, key: SourceKey, items: Sequence[Item]) -> list[Sighting]:
+        """A thing that is the one it was at the last look says what it said then."""
+        before, said = self._said.get(key, {}), dict[int, tuple[Item, list[Sighting]]]()
+        for item in items:
+            known = before.get(id(item))
+            said[id(item)] = known if known is not None else (item, sightings(self.account, (item,)))
+        self._said[key] = said
+        return [sighting for _, every in said.values() for sighting in every]
 
     @property
     def ledger(self) -> Ledger:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runctl.format import clean_text, format_duration
@@ -151,12 +152,12 @@ class Charges:
     """What `cost_items` would say of money, without its words: made for every picture, of ten thousand machines too.
 
     Args:
-        machines: how each was bought, and USD per hour.
+        machines: USD per hour of each, by how they were bought.
         storage: USD per month of each volume, snapshot and counted bucket.
         addresses: USD per hour of each.
     """
 
-    machines: tuple[tuple[str, float | None], ...]
+    machines: Mapping[str, Sequence[float | None]]
     storage: tuple[float | None, ...]
     addresses: tuple[float | None, ...]
 
@@ -171,8 +172,12 @@ def charges(snapshot: Snapshot) -> Charges:
     stored: list[float | None] = [v.usd_per_month for v in snapshot.volumes]
     stored += [s.usd_per_month for s in snapshot.snapshots]
     stored += [b.usd_per_month for b in snapshot.buckets if b.usd_per_month is not None]
+    machines = defaultdict[str, list[float | None]](list)
+    for machine in snapshot.instances:
+        if machine.may_bill:
+            machines[machine.market].append(machine.usd_per_hour)
     return Charges(
-        tuple((i.market, i.usd_per_hour) for i in snapshot.instances if i.may_bill),
+        machines,
         tuple(stored),
         tuple(a.usd_per_hour for a in snapshot.addresses)
         + tuple(i.lent_address_usd_per_hour for i in lenders(snapshot)),

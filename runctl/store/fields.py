@@ -50,7 +50,7 @@ class Context:
     """What a derived field may look at beside its item: the time, everything else, and the settings.
 
     `folded` keeps what words are looked for in, by `id` of the item, with the item so that its id stays its own. It may
-    be handed on to the next context as long as the snapshot is the same.
+    be handed on to the next context as long as the snapshot is the same, and what `still_folded` leaves of it later.
     """
 
     now: datetime
@@ -119,11 +119,15 @@ class Field(Generic[T]):
 
 @dataclass(frozen=True)
 class Fields(Generic[T]):
-    """The fields of a noun, in JSON order, and how to reach the tags of an item."""
+    """The fields of a noun, in JSON order, and how to reach the tags of an item.
+
+    `alone` says that its texts depend on nothing but the item.
+    """
 
     noun: str
     columns: tuple[Field[T], ...]
     tags: Callable[[T], Mapping[str, str]]
+    alone: bool = False
     by_name: Mapping[str, Field[T]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +137,14 @@ class Fields(Generic[T]):
     def to_json(self, item: T, context: Context) -> dict[str, Any]:
         """The JSON item."""
         return {f.name: json_value(f.get(item, context)) for f in self.columns if f.in_json}
+
+
+def still_folded(before: Context, fields: Fields[T], items: Sequence[T]) -> dict[int, tuple[object, str]]:
+    """What of `before.folded` holds for these items of another snapshot: that of things which are the same ones."""
+    known = before.folded
+    if not known or not fields.alone:
+        return {}
+    return {key: found for item in items if (found := known.get(key := id(item))) is not None}
 
 
 def json_value(value: Any) -> Any:
@@ -235,6 +247,7 @@ INSTANCE_FIELDS: Fields[Instance] = Fields(
         F("expires_in_s", "EXPIRES", Kind.SECONDS, expires_in_s, ("expires", "ttl"), in_json=False, wide=True),
     ),
     lambda i: i.tags,
+    alone=True,
 )
 VOLUME_FIELDS: Fields[Volume] = Fields(
     "volumes",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
 
@@ -111,7 +112,7 @@ def summary(context: Context) -> Summary:
     snapshot, spent = context.snapshot, context.snapshot.spent
     found = charges(snapshot)
     standing, states = found.standing, [i.state for i in snapshot.instances]
-    total = burn_of([*(rate for _, rate in found.machines), *standing])
+    total = burn_of([*chain.from_iterable(found.machines.values()), *standing])
     return Summary(
         burn_usd_per_hour=total.usd,
         burn_unpriced=total.unpriced,
@@ -122,8 +123,8 @@ def summary(context: Context) -> Summary:
         storage_usd_per_month=math.fsum(s for s in found.storage if s is not None),
         storage_unpriced=found.storage.count(None),
         alerts=alerts(context),
-        on_demand_usd_per_hour=burn_of([rate for market, rate in found.machines if market == Market.ON_DEMAND]).usd,
-        spot_usd_per_hour=burn_of([rate for market, rate in found.machines if market == Market.SPOT]).usd,
+        on_demand_usd_per_hour=burn_of(found.machines.get(Market.ON_DEMAND, ())).usd,
+        spot_usd_per_hour=burn_of(found.machines.get(Market.SPOT, ())).usd,
         burn_without=unlisted(snapshot),
         burn_waits=any(
             (status := snapshot.status.get(SourceKey(source, region))) is None

@@ -17,8 +17,8 @@ from runctl.events import (
     RegionsResolved,
     ScopeChanged,
     SpentCounted,
+    name_of,
 )
-from runctl.models.s3 import Bucket
 from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
 
 #: Errors kept for `!`; the oldest kinds leave first.
@@ -34,24 +34,22 @@ _SLOT = {
 }
 
 
-def _id(item: Item) -> str:
-    return item.name if isinstance(item, Bucket) else item.id
-
-
 class Store:
     """Keeps the rows by source and region, so that one page touches one region only.
 
-    `snapshot` is the newest; `apply` returns it, and the very same object when the event changed nothing.
+    `snapshot` is the newest; `apply` returns it, and the very same object when the event changed nothing. What a source
+    lists is the same tuple in two snapshots when it holds the same things.
     """
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.snapshot = snapshot or Snapshot()
         self._rows: dict[SourceKey, dict[str, Item]] = {}
         self._unordered: set[SourceKey] = set()
+        self._changed: set[Source] = set()  # what differs from the tuples of the snapshot
         for source, slot in _SLOT.items():
             for item in getattr(self.snapshot, slot):
                 key = SourceKey(source, "" if source in WITHOUT_REGION else item.region)
-                self._rows.setdefault(key, {})[_id(item)] = item
+                self._rows.setdefault(key, {})[name_of(item)] = item
         self._unordered.update(self._rows)
 
     def apply(self, event: Event) -> Snapshot:
@@ -79,8 +77,7 @@ class Store:
                 folded = self._failed(event)
             case ItemsUpdated(key=key, items=items):
                 rows = self._rows.get(key, {})
-                rows.update({_id(i): i for i in items if _id(i) in rows})
-                folded = self._with_rows(key.source)
+                folded = self._put(key, {name: i for i in items if (name := name_of(i)) in rows})
             case SpentCounted(account=account, spent=spent):
                 known = self.snapshot.identity
                 mine = known is not None and known.account == account
@@ -112,21 +109,35 @@ class Store:
         status = {k: s for k, s in self.snapshot.status.items() if k not in gone}
         self.snapshot = replace(self.snapshot, regions=regions, status=status)
         for source in {key.source for key in gone}:
+            self._changed.add(source)
             self.snapshot = self._with_rows(source)
         return self.snapshot
 
     def _page(self, key: SourceKey, items: tuple[Item, ...]) -> Snapshot:
-        rows = self._rows.setdefault(key, {})
-        before = len(rows)
-        rows.update({_id(i): i for i in items})
-        if len(rows) != before:  # a row that was known keeps its place
-            self._unordered.add(key)
         status = self.snapshot.status.get(key, SourceStatus())
-        return self._with_rows(key.source, {key: replace(status, cached=False)} if status.cached else {})
+        return self._put(
+            key, {name_of(i): i for i in items}, {key: replace(status, cached=False)} if status.cached else None
+        )
+
+    def _put(
+        self, key: SourceKey, items: dict[str, Item], status: dict[SourceKey, SourceStatus] | None = None
+    ) -> Snapshot:
+        """These rows in place of those with their names, or beside them."""
+        rows = self._rows.setdefault(key, {})
+        if any(rows.get(name) is not item for name, item in items.items()):
+            self._changed.add(key.source)
+            before = len(rows)
+            rows.update(items)
+            if len(rows) != before:  # a row that was known keeps its place
+                self._unordered.add(key)
+        elif status is None:
+            return self.snapshot
+        return self._with_rows(key.source, status)
 
     def _completed(self, event: ListingCompleted) -> Snapshot:
         rows = self._rows.setdefault(event.key, {})
         for gone in [i for i in rows if i not in event.ids]:
+            self._changed.add(event.key.source)
             del rows[gone]
         status = SourceStatus(Health.LIVE, event.as_of, complete=True, next_try=event.next_try)
         return self._with_rows(event.key.source, {event.key: status})
@@ -141,7 +152,8 @@ class Store:
 
     def _with_rows(self, source: Source, status: dict[SourceKey, SourceStatus] | None = None) -> Snapshot:
         changes: dict[str, Any] = {}
-        if source in _SLOT:
+        if source in self._changed and source in _SLOT:
+            self._changed.discard(source)
             parts = sorted(k for k, rows in self._rows.items() if k.source is source and rows)
             for key in self._unordered.intersection(parts):
                 self._rows[key] = dict(sorted(self._rows[key].items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from runctl.models.instance import Instance
 from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.instances import INSTANCES
 from runctl.screens.view import Arranger, Choice, arrange
-from runctl.store.fields import INSTANCE_FIELDS, Context
+from runctl.store.fields import INSTANCE_FIELDS, Context, Kind, still_folded
 from runctl.store.filter import narrows, parse_filter
 from tests.screens.fleet import NOW, machine
 
@@ -52,6 +53,32 @@ def test_remembering_changes_nothing(
         plain = arrange(INSTANCES, snapshots[which].instances, choice, Context(NOW, snapshots[which]))
         assert list(shown.rows) == list(plain.rows)
         assert shown.total == plain.total
+
+
+@settings(max_examples=60)
+@given(fleets, st.sampled_from(TEXTS))
+def test_rows_are_kept_as_each_is_matched_and_words_may_be_kept_for_the_next_look(
+    rows: tuple[Instance, ...], text: str
+) -> None:
+    compiled, context = parse_filter(text, INSTANCE_FIELDS), Context(NOW, replace(EMPTY, instances=rows))
+    matched = [r for r in rows if compiled.matches(r, context)]
+    assert compiled.kept(rows, context) == matched
+    kept, other = rows[::2], tuple(replace(r, name="train") for r in rows[1::2])
+    again = Context(NOW, replace(EMPTY, instances=(*kept, *other)))
+    again.folded.update(still_folded(context, INSTANCE_FIELDS, (*kept, *other)))
+    assert len(again.folded) == (len(kept) if context.folded else 0)
+    plain = Context(NOW, again.snapshot)
+    assert compiled.kept(again.snapshot.instances, again) == compiled.kept(again.snapshot.instances, plain)
+
+
+@given(fleets)
+def test_texts_of_fields_that_stand_alone_depend_on_the_item_only(rows: tuple[Instance, ...]) -> None:
+    """What words were looked for in is kept from one snapshot to the next for these."""
+    whole, later = Context(NOW, replace(EMPTY, instances=rows)), Context(NOW + timedelta(days=400))
+    assert INSTANCE_FIELDS.alone
+    for field in INSTANCE_FIELDS.columns:
+        read = field.get if field.kind is Kind.TEXT else field.text
+        assert read is None or [read(r, whole) for r in rows] == [read(r, later) for r in rows]
 
 
 def test_only_plain_words_are_known_to_narrow() -> None:
