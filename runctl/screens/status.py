@@ -77,11 +77,11 @@ def status_pieces(
     return pieces
 
 
-def banner(snapshot: Snapshot) -> Piece | None:
-    """The one thing to know when AWS no longer accepts us; the rows stay."""
-    if is_signed_out(snapshot):
-        return Piece("credentials are missing or expired: L logs in", "state-bad", bold=True)
-    return None
+def headline(context: Context, rows: Sequence[object], *, newcomer: bool) -> list[Piece]:
+    """What comes before the counts: that AWS no longer accepts us (the rows stay), or the hint for the demo."""
+    if is_signed_out(context.snapshot):
+        return [Piece("credentials are missing or expired: L logs in", "state-bad", bold=True)]
+    return [Piece(newcomer_hint(context, rows), "accent", bold=True)] if newcomer and rows else []
 
 
 def newcomer_hint(context: Context, rows: Sequence[object]) -> str:

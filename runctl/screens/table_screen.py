@@ -24,7 +24,7 @@ from runctl.models.snapshot import EMPTY, Snapshot
 from runctl.screens.cells import Cell, Spec, to_ascii, to_text
 from runctl.screens.desk import Desk
 from runctl.screens.noun import Noun
-from runctl.screens.status import banner, newcomer_hint, status_pieces, tabs, whereabouts
+from runctl.screens.status import headline, status_pieces, tabs, whereabouts
 from runctl.screens.view import Arranger, Choice, Shown, is_signed_out, notice
 from runctl.store.fields import Context, still_folded
 from runctl.store.select import PanelStatus, Summary, panel_status, summary
@@ -253,11 +253,8 @@ class TableScreen(Screen[None], Generic[T]):
         unseen = len(table.marks) - len(table.marked_rows())
         counts = (len(self.shown.rows), self.shown.total, len(table.marks), unseen)
         pieces = status_pieces(self.noun, self.choice, counts, self.panel(), self.signs)
-        if (told := banner(self.snapshot)) is not None:
-            pieces.insert(0, told)
-        elif self.desk.newcomer and self.shown.rows:
-            pieces.insert(0, Piece(newcomer_hint(self.context, self.shown.rows), "accent", bold=True))
-        self.query_one(StatusLine).show_status(self._drawable(pieces))
+        first = headline(self.context, self.shown.rows, newcomer=self.desk.newcomer)
+        self.query_one(StatusLine).show_status(self._drawable([*first, *pieces]))
 
     def show_strip(self, strip: MoneyStrip) -> None:
         """The top line, here or on what lies over this screen."""
