@@ -26,7 +26,8 @@ def machine(cloud: DemoCloud) -> str:
     """A spot machine of the job."""
     cloud.reset(fleet="empty")
     cloud.set_timings(pending=0.1, shutting_down=0.1, agent_online=0.1, initializing=0.1)
-    tags = [{"Key": "runctl:job", "Value": JOB}, {"Key": "runctl:attempt", "Value": "1"}]
+    said = {"runctl:managed": "1", "runctl:job": JOB, "runctl:attempt": "1"}
+    tags = [{"Key": k, "Value": v} for k, v in said.items()]
     made = botocore.session.Session().create_client("ec2", "us-east-1").run_instances(
         ImageId="resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
         InstanceType="g5.xlarge", MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"},
