@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from runctl.errors import CloudError, InputError
+from runctl.errors import InputError, RequestError
 from runctl.models.s3 import StoredCheckpoint
 from runctl.services.transfer.client import Request, S3Client
 from runctl.services.transfer.listing import list_remote
@@ -124,12 +124,21 @@ def _metrics_in(name: str) -> dict[str, float]:
 
 
 def _read_index(client: S3Client, where: S3Uri) -> dict[str, Mapping[str, Any]]:
-    """Entries of an INDEX.json by checkpoint name; {} when there is none that can be read."""
+    """Entries of an INDEX.json by checkpoint name; {} when there is none.
+
+    Raises:
+        CloudError, InputError: there may be one and it cannot be read, so nobody knows which checkpoints are whole.
+    """
     try:
         body = client.call(Request("GetObject", "GET", where.bucket, where.directory + INDEX)).body
         entries = json.loads(body)
-    except (CloudError, ValueError):
+    except RequestError as error:
+        if error.site.code not in ("NoSuchKey", "NotFound"):
+            raise
         return {}
+    except ValueError as error:
+        at = f"s3://{where.bucket}/{where.directory}{INDEX}"
+        raise InputError(f"{at} is not JSON, so nobody knows which checkpoints are whole") from error
     entries = entries.get("checkpoints", []) if isinstance(entries, dict) else entries
     if not isinstance(entries, list):
         return {}

@@ -10,6 +10,7 @@ import pytest
 from runctl import paths
 from runctl.config.settings import ProfileRules, Settings
 from runctl.demo.cloud import DemoCloud
+from runctl.errors import CloudError, InputError
 from runctl.models.plan import ItemResult, Outcome, Plan, Rule, Verb
 from runctl.models.s3 import Upload, upload_name
 from runctl.services.actions import Actions
@@ -36,6 +37,7 @@ def lab(cloud: DemoCloud) -> DemoCloud:
     cloud.reset(fleet="empty")
     make_bucket(cloud, BUCKET)
     put(cloud, BUCKET, RUN | ARCHIVE)
+    put(cloud, BUCKET, ["run/ck/INDEX.json"], b"[]")
     cloud.forget_calls()
     return cloud
 
@@ -68,6 +70,18 @@ def test_the_old_ones_go_one_by_one_and_the_last_and_the_neighbours_stay(lab: De
     assert entries[0].request == {"Bucket": BUCKET, "Keys": ["run/ck/epoch=3-loss=0.6.ckpt"]}
     assert told(door.apply(door.plans.load(plan.id))) == told(done), "done once"
     assert lab.mutating_calls() == {("s3", "DeleteObjects", EAST): 3}
+
+
+def test_what_the_index_says_counts_and_an_index_that_cannot_be_read_stops_everything(lab: DemoCloud) -> None:
+    """Of four the newest is not whole: without its word the only whole one that is kept would go."""
+    door, at = open_door(), ["run/ck/INDEX.json"]
+    put(lab, BUCKET, at, b'{"checkpoints": [{"name": "epoch=4-loss=0.5.ckpt", "complete": false}]}')
+    assert "epoch=3" not in {i.name[:7] for i in pruning(door).items}
+    with lab.faults.active("denied", service="s3", operation="GetObject"), pytest.raises(CloudError):
+        pruning(door)
+    put(lab, BUCKET, at, b'{"checkpoints": [{"na')
+    with pytest.raises(InputError, match="is not JSON"):
+        pruning(door)
 
 
 def test_what_was_written_a_moment_ago_is_spared(lab: DemoCloud) -> None:
