@@ -66,7 +66,9 @@ def propose(call: Invocation, door: Actions) -> int:
         if call.output == "json":
             tell(call, Plan("", call.clock.now(), "", "", "", ()))
         call.hint(f"nothing to clean up: nothing of {seen.owner}'s is idle, expired, unattached, unfinished or unused")
-        call.hint("what is not ours is left alone: runctl cost waste shows it, runctl adopt ID makes it ours")
+        call.hint(
+            "what is not ours is left alone: runctl cost waste shows it, runctl adopt ID or s3://BUCKET makes it ours"
+        )
         return missing
     plan = draft_cleanup(door, steps, overrides)
     door.plans.save(plan)

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     ADDRESS = "address"
     UPLOAD = "upload"
     CHECKPOINT = "checkpoint"
+    BUCKET = "bucket"
     ACCOUNT = "account"
 
 

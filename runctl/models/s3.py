@@ -126,3 +126,22 @@ class StoredCheckpoint:
     def ownership(self) -> Ownership:
         """What the tags say."""
         return parse_ownership(self.tags or {})
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedBucket:
+    """A bucket with its tags, which say whose everything in it is; None when they could not be read."""
+
+    name: str
+    region: str
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def id(self) -> str:
+        """One text that names it."""
+        return f"s3://{self.name}"
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the tags say."""
+        return parse_ownership(self.tags or {})

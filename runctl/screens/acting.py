@@ -30,6 +30,8 @@ WORDS: Mapping[Kind, tuple[str, str]] = {
     Kind.SNAPSHOT: ("snapshot", "snapshots"),
     Kind.ADDRESS: ("address", "addresses"),
     Kind.UPLOAD: ("upload", "uploads"),
+    Kind.BUCKET: ("bucket", "buckets"),
+    Kind.CHECKPOINT: ("checkpoint", "checkpoints"),
 }
 #: What `D` does to a kind of thing.
 _DELETES = {

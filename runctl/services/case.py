@@ -10,11 +10,11 @@ from runctl.config import Settings
 from runctl.models.identity import Identity
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import Verb
-from runctl.models.s3 import StoredCheckpoint, Upload
+from runctl.models.s3 import StoredCheckpoint, TaggedBucket, Upload
 from runctl.models.tags import Ownership
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 
-Resource = Instance | Volume | VolumeSnapshot | Address | Upload | StoredCheckpoint
+Resource = Instance | Volume | VolumeSnapshot | Address | Upload | StoredCheckpoint | TaggedBucket
 
 
 @dataclass(frozen=True, slots=True)

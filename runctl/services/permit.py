@@ -14,8 +14,8 @@ from typing import Any
 from runctl.errors import RunctlError
 from runctl.models.instance import Instance
 from runctl.models.plan import Kind, Refusal, Rule, Verb
-from runctl.models.s3 import StoredCheckpoint, Upload
-from runctl.models.volume import Address, Volume
+from runctl.models.s3 import StoredCheckpoint, TaggedBucket, Upload
+from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.case import Case, Resource
 from runctl.services.policy import ALLOWED_WHEN_PROTECTED, judge, standing
 
@@ -27,8 +27,8 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
     Verb.REBOOT: frozenset({"ec2:RebootInstances"}),
     Verb.TERMINATE: frozenset({"ec2:TerminateInstances", "ec2:CancelSpotInstanceRequests"}),
     Verb.EXTEND: frozenset({"ec2:CreateTags", "ssm:SendCommand"}),
-    Verb.TAG: frozenset({"ec2:CreateTags", "ec2:DeleteTags"}),
-    Verb.ADOPT: frozenset({"ec2:CreateTags"}),
+    Verb.TAG: frozenset({"ec2:CreateTags", "ec2:DeleteTags", "s3:PutBucketTagging"}),
+    Verb.ADOPT: frozenset({"ec2:CreateTags", "s3:PutBucketTagging"}),
     Verb.RUN: frozenset({"ssm:SendCommand", "ssm:CancelCommand"}),
     Verb.PROBE: frozenset({"ssm:SendCommand"}),
     Verb.SHELL: frozenset(),
@@ -48,6 +48,7 @@ OPERATIONS: Mapping[Verb, frozenset[str]] = {
             "s3:CreateBucket",
             "s3:PutPublicAccessBlock",
             "s3:PutBucketLifecycleConfiguration",
+            "s3:PutBucketTagging",
             "iam:CreateRole",
             "iam:PutRolePolicy",
             "iam:CreateInstanceProfile",
@@ -144,18 +145,12 @@ def check(permit: Permit, request: Request, *, read_only: bool, protected: bool)
         raise ForbiddenError(f"{request.action} names {', '.join(strange)}, which nobody judged")
 
 
+_KINDS: Mapping[type, Kind] = {
+    Instance: Kind.INSTANCE, Volume: Kind.VOLUME, VolumeSnapshot: Kind.SNAPSHOT, Address: Kind.ADDRESS,
+    Upload: Kind.UPLOAD, StoredCheckpoint: Kind.CHECKPOINT, TaggedBucket: Kind.BUCKET,
+}  # fmt: skip
+
+
 def kind_of(resource: Resource) -> Kind:
     """What kind of thing a resource is."""
-    match resource:
-        case Instance():
-            return Kind.INSTANCE
-        case Volume():
-            return Kind.VOLUME
-        case Address():
-            return Kind.ADDRESS
-        case Upload():
-            return Kind.UPLOAD
-        case StoredCheckpoint():
-            return Kind.CHECKPOINT
-        case _:
-            return Kind.SNAPSHOT
+    return _KINDS[type(resource)]

@@ -12,7 +12,7 @@ from runctl.errors import InputError
 from runctl.format import format_duration
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.plan import OVERRIDABLE, Refusal, Rule, Verb
-from runctl.models.s3 import StoredCheckpoint, Upload
+from runctl.models.s3 import StoredCheckpoint, TaggedBucket, Upload
 from runctl.models.tags import Ownership
 from runctl.models.volume import Address, Volume, VolumeSnapshot
 from runctl.services.case import Around, Case, JobFacts, born_at, facts_of
@@ -110,7 +110,7 @@ def _ownership(case: Case) -> Iterable[Refusal]:
     resource = case.resource
     if resource is None or case.verb in _MAKES | {Verb.SHELL}:
         return
-    in_s3 = isinstance(resource, Upload | StoredCheckpoint)
+    in_s3 = isinstance(resource, Upload | StoredCheckpoint | TaggedBucket)
     unreadable = not case.around.tags_readable or (in_s3 and resource.tags is None)
     if unreadable:
         yield Refusal(Rule.TAGS_UNREADABLE, "its tags cannot be read, so nobody knows whose it is")

@@ -104,6 +104,12 @@ def test_a_cleanup_aborts_old_uploads_of_our_buckets_and_says_which_did_not_tell
     assert [(i["action"], i["kind"], i["name"], i["outcome"]) for i in shown.json()] == [
         ("abort", "upload", "runs/7/model.pt", "planned")
     ]
+    for words, said in (
+        (("s3://half-nobodys/x",), "the bucket alone"),
+        (("s3://half-nobodys", "--ttl", "8h"), "no end"),
+    ):
+        ended = runctl("adopt", *words, "--yes")
+        assert (ended.code, said in ended.err) == (1, True)
     waste = runctl("cost", "waste", "--by", "project", "-o", "json").json()
     assert {w["name"] for w in waste} == {"vision", "?"}
     assert runctl("cleanup", "plan", "--uploads-older", "36500d", "-o", "json").json() == []
@@ -113,6 +119,9 @@ def test_a_cleanup_aborts_old_uploads_of_our_buckets_and_says_which_did_not_tell
     assert "not seen: unfinished uploads of half-ours: not allowed: s3:ListBucketMultipartUploads" in mute.err
     assert runctl("cleanup", "apply", shown.json()[0]["plan"], "--yes").code == 0
     assert (uploads(cloud, "half-ours"), uploads(cloud, "half-nobodys")) == (set(), {"runs/7/model.pt"})
+    adopted = runctl("adopt", "s3://half-nobodys", "--yes", "-o", "json")
+    assert (adopted.code, adopted.json()[0]["outcome"]) == (0, "done")
+    assert [i["outcome"] for i in runctl("cleanup", "plan", "-o", "json").json()] == ["planned"]
 
 
 def test_nothing_to_clean_up_is_an_answer(cloud: DemoCloud) -> None:

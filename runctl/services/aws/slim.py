@@ -39,7 +39,7 @@ OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset({
             "ListBuckets", "ListObjectsV2", "HeadBucket", "HeadObject", "GetObject", "PutObject", "DeleteObject",
             "DeleteObjects", "GetBucketLocation", "ListMultipartUploads", "AbortMultipartUpload", "CreateSession",
-            "CreateBucket", "PutPublicAccessBlock", "PutBucketLifecycleConfiguration",
+            "CreateBucket", "PutPublicAccessBlock", "PutBucketLifecycleConfiguration", "PutBucketTagging",
         }),
     ),
 }  # fmt: skip

@@ -78,6 +78,7 @@ def template(wanted: Wanted, *, with_bucket: bool) -> dict[str, Any]:
         "DeletionPolicy": "Retain",
         "Properties": {
             "BucketName": wanted.bucket,
+            "Tags": [{"Key": MANAGED, "Value": "1"}],
             "PublicAccessBlockConfiguration": _private(),
             "LifecycleConfiguration": {
                 "Rules": [{"Id": "runctl-unfinished-uploads", "Status": "Enabled",
@@ -133,6 +134,11 @@ def _bucket_steps(ground: Ground, wanted: Wanted) -> Iterator[Step]:
             raise
     else:
         return
+    yield Step(wanted.bucket, "a private bucket for records, code and checkpoints", _bucket_calls(wanted))
+
+
+def _bucket_calls(wanted: Wanted) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
+    """Made, closed to the public, rid of what nobody finished, and ours: nobody's in particular, for many share it."""
     home = wanted.region == _HOME_REGION
     where = {} if home else {"CreateBucketConfiguration": {"LocationConstraint": wanted.region}}
     rule = {
@@ -141,23 +147,13 @@ def _bucket_steps(ground: Ground, wanted: Wanted) -> Iterator[Step]:
         "Filter": {"Prefix": ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_DAYS},
     }
-    yield Step(
-        wanted.bucket,
-        "a private bucket for records, code and checkpoints",
-        (
-            ("s3", "CreateBucket", {"Bucket": wanted.bucket, **where}),
-            (
-                "s3",
-                "PutPublicAccessBlock",
-                {"Bucket": wanted.bucket, "PublicAccessBlockConfiguration": _private()},
-            ),
-            (
-                "s3",
-                "PutBucketLifecycleConfiguration",
-                {"Bucket": wanted.bucket, "LifecycleConfiguration": {"Rules": [rule]}},
-            ),
-        ),
+    more: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        ("CreateBucket", where),
+        ("PutPublicAccessBlock", {"PublicAccessBlockConfiguration": _private()}),
+        ("PutBucketLifecycleConfiguration", {"LifecycleConfiguration": {"Rules": [rule]}}),
+        ("PutBucketTagging", {"Tagging": {"TagSet": [{"Key": MANAGED, "Value": "1"}]}}),
     )
+    return tuple(("s3", operation, {"Bucket": wanted.bucket, **parameters}) for operation, parameters in more)
 
 
 def _role_steps(ground: Ground, wanted: Wanted) -> Iterator[Step]:

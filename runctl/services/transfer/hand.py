@@ -68,4 +68,9 @@ class S3Hand:
         if request.action == "s3:DeleteObjects":
             failed = operations.delete(self.client, bucket, list(request.parameters["Keys"]))
             return {"Problem": "; ".join(f"{key}: {reason}" for key, reason in failed[:3])}
+        if request.action == "s3:PutBucketTagging":
+            if f"s3://{bucket}" not in permit.ids:
+                raise ForbiddenError(f"{request.action} names {bucket}, which nobody judged")
+            operations.put_bucket_tags(self.client, bucket, dict(request.parameters["Tags"]))
+            return {}
         raise ForbiddenError(f"{request.action} is nothing that is done to buckets")

@@ -7,7 +7,7 @@ Keys arrive percent-encoded (`encoding-type=url`), so that no key can break the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -214,6 +214,12 @@ def _xml_text(text: str) -> str:
         if sign in text:
             text = text.replace(sign, written)
     return text
+
+
+def tags_body(tags: Mapping[str, str]) -> bytes:
+    """The body of PutBucketTagging."""
+    rows = "".join(f"<Tag><Key>{_xml_text(k)}</Key><Value>{_xml_text(v)}</Value></Tag>" for k, v in tags.items())
+    return f"<Tagging><TagSet>{rows}</TagSet></Tagging>".encode()
 
 
 def parse_delete_errors(body: bytes) -> list[tuple[str, str, str]]:

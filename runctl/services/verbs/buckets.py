@@ -1,4 +1,4 @@
-"""Abort unfinished uploads, prune checkpoints: what takes something away in buckets.
+"""Abort unfinished uploads, prune checkpoints, and say whose a bucket is.
 
 Parameters of `PRUNE` say again at each reading what has to stay: `where` (the prefix), `keep_last`, `keep_best`; or
 `job`, `bucket`, `keep` for the checkpoints in a job's record. `named` says that a person named the place.
@@ -17,10 +17,11 @@ from runctl.errors import CredentialsError, InputError, RequestError
 from runctl.format import format_bytes, format_duration
 from runctl.models.cost import an_hour
 from runctl.models.plan import Kind, Plan, PlanItem, Refusal, Rule, Verb
-from runctl.models.s3 import StoredCheckpoint, Upload, parse_upload_id
+from runctl.models.s3 import StoredCheckpoint, TaggedBucket, Upload, parse_upload_id
 from runctl.services.case import Around, facts_of
 from runctl.services.prices import PriceBook
 from runctl.services.verbs.row import Done, Ground, Live, Row, Task, Told
+from runctl.services.verbs.tags import prepare_adopt, prepare_tag, tagged_already, told_tags, undo_adopt, undo_tag
 
 if TYPE_CHECKING:
     from runctl.services.transfer.client import S3Client
@@ -212,7 +213,39 @@ def _prune(task: Task) -> Done:
     return Done(reason=f"{format_bytes(found.bytes)} freed")
 
 
+# -- whose a bucket is -------------------------------------------------------------------------------------------------
+
+
+def find_bucket(ground: Ground, name: str) -> TaggedBucket:
+    """A bucket with its tags.
+
+    Raises:
+        CloudError: no such bucket, or no answer.
+    """
+    from runctl.services.transfer import operations
+
+    client = client_of(ground)
+    tags = operations.bucket_tags(client, name)
+    return TaggedBucket(name, client.region_of(name), tags)
+
+
+def _read_buckets(ground: Ground, region: str, ids: Sequence[str], parameters: Mapping[str, Any]) -> Mapping[str, Live]:
+    del region, parameters
+    return {i: Live(find_bucket(ground, i.removeprefix("s3://"))) for i in ids}
+
+
+def _tag(task: Task) -> Done:
+    """S3 sets all tags at once: those of others go along as they were a moment ago."""
+    wanted = task.item.parameters
+    now = dict(getattr(task.live.resource, "tags", None) or {})
+    tags = {k: v for k, v in now.items() if k not in (wanted.get("unset") or ())} | dict(wanted.get("set") or {})
+    task.send("s3", "PutBucketTagging", Bucket=task.item.id.removeprefix("s3://"), Tags=tags)
+    return Done()
+
+
 ROWS = (
+    Row(Verb.ADOPT, Kind.BUCKET, _read_buckets, _tag, told_tags, prepare_adopt, undo_adopt, tagged_already),
+    Row(Verb.TAG, Kind.BUCKET, _read_buckets, _tag, told_tags, prepare_tag, undo_tag, tagged_already),
     Row(Verb.ABORT, Kind.UPLOAD, _read_uploads, _abort, _told_upload, refuse=_refuse_abort, gone_is_done=True),
     Row(Verb.PRUNE, Kind.CHECKPOINT, _read_checkpoints, _prune, _told_checkpoint, left=_left, gone_is_done=True),
 )

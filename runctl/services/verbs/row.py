@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # most verbs have nothing to do with S3
 #: Answers which job is on a machine; None when only the machine's tags are known.
 JobLookup = Callable[[Instance], JobFacts | None]
 #: What the engine of transfers changes: it knows every key, and buckets of every region.
-_IN_S3 = (Kind.UPLOAD, Kind.CHECKPOINT)
+_IN_S3 = (Kind.UPLOAD, Kind.CHECKPOINT, Kind.BUCKET)
 #: Errors after which nobody knows whether the change had its effect.
 DOUBTFUL = (NetworkError, ServiceError)
 

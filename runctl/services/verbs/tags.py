@@ -54,7 +54,12 @@ def check_key(key: str) -> None:
         )  # fmt: skip
 
 
-def _prepare_tag(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+def prepare_tag(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tags to set and to remove.
+
+    Raises:
+        InputError: none is named.
+    """
     del ground, live
     wanted, unwanted = dict(parameters.get("set") or {}), list(parameters.get("unset") or ())
     if not wanted and not unwanted:
@@ -62,7 +67,7 @@ def _prepare_tag(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> M
     return {"set": wanted, "unset": unwanted}
 
 
-def _prepare_adopt(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+def prepare_adopt(ground: Ground, live: Live, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """Tags from what was asked: owner (us, when none is named), project, a time to live in seconds."""
     del live
     tags = {MANAGED: "1", OWNER: str(parameters.get("owner") or ground.actor.owner)}
@@ -74,7 +79,7 @@ def _prepare_adopt(ground: Ground, live: Live, parameters: Mapping[str, Any]) ->
     return {"set": tags, "unset": []}
 
 
-def _settled(verb: Verb, resource: Resource, parameters: Mapping[str, Any]) -> str:
+def tagged_already(verb: Verb, resource: Resource, parameters: Mapping[str, Any]) -> str:
     """What is tagged so already needs no call."""
     tags = getattr(resource, "tags", None) or {}
     wanted, unwanted = parameters.get("set") or {}, parameters.get("unset") or ()
@@ -93,7 +98,8 @@ def _tag(task: Task) -> Done:
     return Done()
 
 
-def _told(live: Live, parameters: Mapping[str, Any], now: datetime) -> Told:
+def told_tags(live: Live, parameters: Mapping[str, Any], now: datetime) -> Told:
+    """What the tags are and become."""
     resource = live.resource
     about = _ABOUT.get(type(resource).__name__, _plain)(live, now)
     before = getattr(resource, "tags", None) or {}
@@ -112,7 +118,7 @@ def _plain(live: Live, now: datetime) -> dict[str, str]:
 _ABOUT = {"Instance": tell_machine, "Volume": tell_volume}
 
 
-def _undo_tag(item: PlanItem, live: Live) -> str:
+def undo_tag(item: PlanItem, live: Live) -> str:
     """The command that sets the tags back; keys or values of somebody else may need quotes, which shlex adds.
 
     None where it would repeat what looks like a secret: the journal and the plan keep it.
@@ -132,7 +138,8 @@ def _undo_tag(item: PlanItem, live: Live) -> str:
     return shlex.join(["runctl", "instances", "tag", item.id, *back, *gone, "--region", item.region])
 
 
-def _undo_adopt(item: PlanItem, live: Live) -> str:
+def undo_adopt(item: PlanItem, live: Live) -> str:
+    """The command that gives it up again."""
     del live
     return f"runctl adopt {item.id} --release --region {item.region}"
 
@@ -167,7 +174,7 @@ ROWS = tuple(
     row
     for kind, read in _READERS.items()
     for row in (
-        Row(Verb.TAG, kind, read, _tag, _told, _prepare_tag, _undo_tag, _settled),
-        Row(Verb.ADOPT, kind, read, _tag, _told, _prepare_adopt, _undo_adopt, _settled),
+        Row(Verb.TAG, kind, read, _tag, told_tags, prepare_tag, undo_tag, tagged_already),
+        Row(Verb.ADOPT, kind, read, _tag, told_tags, prepare_adopt, undo_adopt, tagged_already),
     )
 )

@@ -54,9 +54,11 @@ def test_init_makes_what_is_missing_once_and_journals_it_first(cloud: DemoCloud)
     profile = iam.get_instance_profile(InstanceProfileName="runctl-first")["InstanceProfile"]
     assert [r["RoleName"] for r in profile["Roles"]] == ["runctl-first"]
     assert s3.get_public_access_block(Bucket="records-x")["PublicAccessBlockConfiguration"]["BlockPublicAcls"]
+    assert s3.get_bucket_tagging(Bucket="records-x")["TagSet"] == [{"Key": "runctl:managed", "Value": "1"}]
     written = [json.loads(line) for line in paths.journal_file().read_text().splitlines()]
     assert [w["operation"] for w in written if w.get("operation")] == [
-        "s3:CreateBucket", "s3:PutPublicAccessBlock", "s3:PutBucketLifecycleConfiguration", "iam:CreateRole",
+        "s3:CreateBucket", "s3:PutPublicAccessBlock", "s3:PutBucketLifecycleConfiguration", "s3:PutBucketTagging",
+        "iam:CreateRole",
         "iam:PutRolePolicy", "iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile",
     ]  # fmt: skip
 

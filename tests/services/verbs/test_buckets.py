@@ -17,7 +17,8 @@ from runctl.services.actions import Actions
 from runctl.services.permit import ForbiddenError, Permit, Request, grant
 from runctl.services.transfer import operations
 from runctl.services.transfer.journal import Ends, Journal
-from runctl.services.verbs.buckets import checkpoints_below
+from runctl.services.verbs.buckets import checkpoints_below, find_bucket
+from runctl.services.verbs.tags import release_parameters
 from tests.services.acting import NOW, upload
 from tests.services.buckets import begin_upload, keys, make_bucket, put, s3_of, tag, uploads
 from tests.services.doors import EAST, OURS, ZOE, open_door
@@ -272,3 +273,57 @@ def test_an_uploads_permit_is_for_its_id(lab: DemoCloud) -> None:
     wrong = Request("s3", "AbortMultipartUpload", EAST, {"Bucket": BUCKET, "Key": "x", "UploadId": "another"})
     with pytest.raises(ForbiddenError, match="nobody judged"):
         door.ground.s3.change(wrong, permit)
+
+
+# -- whose a bucket is -------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_is_adopted_with_the_tags_it_has_and_given_up_again(lab: DemoCloud) -> None:
+    tag(lab, BUCKET, {"team": "vision & <co>", "Owner": "mallory"})
+    lab.forget_calls()
+    door = open_door()
+    plan = door.draft_on(Verb.ADOPT, [find_bucket(door.ground, BUCKET)], {"project": "vit"})
+    assert (plan.items[0].id, plan.items[0].region) == ("s3://lab", EAST)
+    (result,) = results(door, plan)
+    assert (result.outcome, result.inverse) == (Outcome.DONE, f"runctl adopt s3://lab --release --region {EAST}")
+    assert find_bucket(door.ground, BUCKET).tags == OURS | {
+        "runctl:project": "vit", "team": "vision & <co>", "Owner": "mallory",
+    }  # fmt: skip
+    assert lab.mutating_calls() == {("s3", "PutBucketTagging", EAST): 1}
+    assert [r.reason for r in results(door, replace(plan, results={}))] == ["ours already"]
+    released = door.draft_on(Verb.TAG, [find_bucket(door.ground, BUCKET)], release_parameters())
+    assert [r.inverse for r in results(door, released)] == [f"runctl adopt s3://lab --owner zoe --region {EAST}"]
+    left = find_bucket(door.ground, BUCKET).tags
+    assert left == {"runctl:project": "vit", "team": "vision & <co>", "Owner": "mallory"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "rule"), [({"runctl:owner": "mallory"}, Rule.OTHER_OWNER), (None, Rule.TAGS_UNREADABLE)]
+)
+def test_another_owners_bucket_or_one_that_does_not_tell_is_not_adopted(
+    lab: DemoCloud, tags: dict[str, str] | None, rule: Rule
+) -> None:
+    door = open_door()
+    if tags is None:
+        lab.faults.add("denied", operation="GetBucketTagging")
+    else:
+        tag(lab, BUCKET, tags)
+    lab.forget_calls()
+    plan = door.draft_on(Verb.ADOPT, [find_bucket(door.ground, BUCKET)])
+    assert [r.rule for r in results(door, plan)] == [rule]
+    assert lab.mutating_calls() == {}
+
+
+def test_a_bucket_without_any_tag_left_has_none(lab: DemoCloud) -> None:
+    tag(lab, BUCKET, OURS)
+    door = open_door()
+    released = door.draft_on(Verb.TAG, [find_bucket(door.ground, BUCKET)], release_parameters())
+    assert [r.outcome for r in results(door, released)] == [Outcome.DONE]
+    assert find_bucket(door.ground, BUCKET).tags == {}
+    task = door.begin(released.items[0], released)
+    assert isinstance(task, ItemResult), "nothing is left to do"
+    adopting = door.draft_on(Verb.ADOPT, [find_bucket(door.ground, BUCKET)])
+    task = door.begin(adopting.items[0], adopting)
+    assert not isinstance(task, ItemResult)
+    with pytest.raises(ForbiddenError, match="nobody judged"):
+        task.send("s3", "PutBucketTagging", Bucket="another", Tags={})
