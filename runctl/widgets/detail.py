@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -85,7 +85,8 @@ def _folded(value: str, indent: int, width: int | None, after: int) -> str:
     if width is None or after + cell_len(value) <= width:
         return value
     lines, room = [""], width - after
-    for word in value.split(" "):
+    # A word that no line has room for would begin at the left edge: it is cut.
+    for word in (part for w in value.split(" ") for part in chop_cells(w, max(8, room)) or [""]):
         if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > room:
             lines.append("")
             room = width - indent

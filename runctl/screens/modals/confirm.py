@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from runctl.keymap import Scope, bindings_for
+from runctl.screens.cells import sentence
 
 
 class ConfirmModal(ModalScreen[bool]):
@@ -41,7 +42,8 @@ class ConfirmModal(ModalScreen[bool]):
             with Horizontal(id="buttons"):
                 yield Button("Cancel", compact=True, id="cancel")
                 yield Button(self._go, compact=True, id="go")
-            yield Static("esc cancels, tab moves, enter takes the one in colour", classes="keys", markup=False)
+            keys = "esc cancels · tab moves · enter takes"
+            yield Static(sentence(keys, ascii_only=self.app.has_class("-ascii")), classes="keys", markup=False)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from textwrap import wrap as _wrap
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from runctl.format import clean_text, format_usd
@@ -85,8 +86,7 @@ def plan_text(plan: Plan, look: Look) -> Text:
     _lines(text, "lost", _lost(items), look, "state-bad")
     _lines(text, "left out", _left_out(plan), look, "warn")
     _lines(text, "not seen", (clean_text(n, 300) for n in plan.notes), look, "warn")
-    ways = dict.fromkeys(clean_text(i.recoverable) or "nothing" for i in items)
-    _lines(text, "undone by", ways, look)
+    _lines(text, "undone by", _ways_back(items), look)
     text.rstrip()
     return text
 
@@ -103,11 +103,13 @@ def _item(text: Text, item: PlanItem, look: Look, many_verbs: bool) -> None:
     facts += [f"{k} {clean_text(str(v), 60)}" for k, v in item.about.items() if v and k not in (*_FIRST, "project")]
     facts.append(f"${_hourly(item.usd_per_hour)}/h")
     margin = 21 if many_verbs else _MARGIN
-    if look.width >= 100:
-        look.add(text, "  " + "  ".join(facts) + "\n")
+    said = "  ".join(facts)
+    used = margin + (cell_len(name) + 2 if name else 0) + cell_len(clean_text(item.place, 1100)) + 2
+    if used + cell_len(said) <= look.width:
+        look.add(text, f"  {said}\n")
     else:
         text.append("\n")
-        for piece in wrap("  ".join(facts), look.width - margin):
+        for piece in wrap(said, look.width - margin):
             look.add(text, " " * margin + piece + "\n")
     if item.reason:
         look.add(text, " " * margin + clean_text(item.reason, 160) + "\n", "muted")
@@ -124,6 +126,16 @@ def _lost(items: Sequence[PlanItem]) -> Iterator[str]:
         for lost in item.lost:
             whose = f"{clean_text(item.name, 30) or item.id}: " if several else ""
             yield whose + clean_text(lost, 200)
+
+
+def _ways_back(items: Sequence[PlanItem]) -> Iterator[str]:
+    """How each is undone; the name stands there only where not all are undone the same way."""
+    ways: dict[str, list[str]] = {}
+    for item in items:
+        ways.setdefault(clean_text(item.recoverable) or "nothing", []).append(clean_text(item.name, 30) or item.id)
+    for way, names in ways.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"{', '.join(names[:3])}{more}: {way}" if len(ways) > 1 else way
 
 
 def _left_out(plan: Plan) -> Iterator[str]:
