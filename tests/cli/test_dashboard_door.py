@@ -43,6 +43,7 @@ def test_a_job_that_has_ended_keeps_no_machine_from_being_stopped(cloud: DemoClo
     record = JobRecord(BucketStore(client, "records-of-doors", tmp_path / "state"), JOB, door.ground.clock, "zoe")
     record.create({"v": 1, "id": JOB, "name": "vit", "provider": "ec2", "region": EAST})
     record.take_lease(fence=1)
+    record.write_launch({"v": 1, "job": JOB, "attempt": 1, "at": record.now(), "spent_usd": 0.0})
     record.store.put(
         f"runctl/jobs/{JOB}/attempts/0001/exit.json", b'{"v": 1, "rc": 0, "verified": true, "missing": []}'
     )

@@ -122,10 +122,10 @@ class AwsBackend:
             yield ()
             return
         if self._rows is None:
-            from runctl.services.jobs.evidence import find_evidence
+            from runctl.services.jobs.evidence import KeptEvidence, find_evidence
             from runctl.services.jobs.rows import open_rows
 
-            more = partial(find_evidence, self)
+            more = KeptEvidence(partial(find_evidence, self))
             self._rows = open_rows(self.session.settings, self.session.profile, self.list_job_machines, more)
         yield self._rows.list()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runctl.clock import SystemClock
 from runctl.errors import CloudError, CredentialsError
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.tags import JOB
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # it imports this module
 
 #: Rows of the verdict's table that more can be learnt about: a silent machine, one that was ended, one that is gone.
 DOUBTFUL_ROWS = frozenset({5, 6, 8, 10})
+#: An answer is good for so long, in seconds, for who looks again and again.
+KEPT_S = 60.0
 
 
 #: Asks a machine for the supervisor of a job's attempt; None where it may not be asked or does not answer.
@@ -60,6 +63,30 @@ def find_evidence(backend: AwsBackend, found: Look, ask_supervisor: AskSuperviso
         if host and (who := _ended_by(backend, region, host)):
             more["ended_by"] = who
     return more
+
+
+class KeptEvidence:
+    """Evidence that is kept for a minute while the doubt is the same.
+
+    A list of jobs is read every few seconds; a fleet of silent machines would cost calls for each of them each time.
+
+    Args:
+        find: finds it out.
+        monotonic: seconds, for how old it is.
+    """
+
+    def __init__(self, find: Callable[[Look], Mapping[str, Any]], monotonic: Callable[[], float] | None = None) -> None:
+        self._find, self._monotonic = find, monotonic or SystemClock().monotonic
+        self._kept: dict[str, tuple[float, tuple[object, ...], Mapping[str, Any]]] = {}
+
+    def __call__(self, found: Look) -> Mapping[str, Any]:
+        """As `find_evidence`; of any thread."""
+        doubt = (found.verdict.row, found.seen.attempt, found.seen.machine)
+        at, before, answer = self._kept.get(found.job, (-KEPT_S, (), {}))
+        if before != doubt or self._monotonic() - at >= KEPT_S:
+            answer = self._find(found)
+            self._kept[found.job] = (self._monotonic(), doubt, answer)
+        return answer
 
 
 def _ask(backend: AwsBackend, service: str, operation: str, region: str, **parameters: Any) -> Mapping[str, Any]:

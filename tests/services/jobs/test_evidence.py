@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import botocore.session
 import pytest
 
+from runctl.clock import FrozenClock
 from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.models import record
 from runctl.services.aws.backend import AwsBackend, open_backend
-from runctl.services.jobs.evidence import find_evidence, is_impaired
+from runctl.services.jobs.evidence import KeptEvidence, find_evidence, is_impaired
 from runctl.services.jobs.look import Look, machine_of, seen_machine, with_evidence
 from runctl.services.jobs.seen import Outcome, Seen
 from runctl.services.jobs.verdict import judge
@@ -86,6 +88,29 @@ def test_what_may_not_be_asked_stays_unknown(cloud: DemoCloud, machine: str) -> 
         more = find_evidence(backend, found)
     assert (more["machine"].agent, more["machine"].impaired) == (None, None)
     assert with_evidence(found, more).verdict.outcome is Outcome.UNREACHABLE
+
+
+def test_the_same_doubt_is_asked_about_once_in_a_minute_and_another_at_once(cloud: DemoCloud, machine: str) -> None:
+    clock, backend = FrozenClock(datetime.now(UTC)), open_backend(DEFAULTS)
+    kept = KeptEvidence(partial(find_evidence, backend), clock.monotonic)
+    found = _look(backend, machine)
+
+    def asked() -> int:
+        cloud.forget_calls()
+        judged = with_evidence(found, kept(found)).verdict
+        assert judged.outcome in (Outcome.UNKNOWN, Outcome.UNREACHABLE)
+        return cloud.calls().get(("ec2", "DescribeInstanceStatus", "us-east-1"), 0)
+
+    counts = [asked(), asked()]
+    clock.advance(59)
+    counts.append(asked())
+    clock.advance(1)
+    counts.append(asked())
+    cloud.interrupt(machine, notice_s=1)
+    cloud.advance(60)
+    assert counts == [1, 0, 0, 1]
+    found = _look(backend, machine)
+    assert with_evidence(found, kept(found)).verdict.outcome is Outcome.INTERRUPTED
 
 
 def test_nothing_is_asked_where_nothing_is_in_doubt(cloud: DemoCloud, machine: str) -> None:
