@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from dialog_shots import SHOTS, Shot, Stage
+from s3_shots import SHOTS as S3_SHOTS
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -169,7 +170,7 @@ def main() -> None:
     os.environ["TERM"], os.environ["COLORTERM"] = "xterm-256color", "truecolor"
     os.environ.pop("NO_COLOR", None)
     OUT.mkdir(exist_ok=True)
-    shots = (*(Shot(n, k, "") for n, k in VIEWS), *(Shot(n, k, shown) for n, k, shown in DIALOGS), *SHOTS)
+    shots = (*(Shot(n, k, "") for n, k in VIEWS), *(Shot(n, k, shown) for n, k, shown in DIALOGS), *SHOTS, *S3_SHOTS)
     with tempfile.TemporaryDirectory() as home, start(seed=7, speed=0.0, fleet="lively") as cloud:
         os.environ["HOME"] = home
         os.environ.update(cloud.environment())

@@ -87,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
     _at("cost.span T", "screen.span", "24h/7d", "The burn of the last 24 hours, or of the last 7 days.", weight=56),
     _at("s3.sync n", "screen.sync", "sync", "Compare two places, see what differs, then copy it.", weight=85, mutates=True),
     _at("s3.transfers t", "screen.transfers", "transfers", "Transfers of this session: errors, pause, cancel.", weight=58),
-    _at("s3.pane tab", "screen.pane", "local", "To the other pane: this machine's files, or S3.", weight=57),
+    _at("s3.pane tab", "screen.pane", "other pane", "To the other pane: this machine's files, or S3.", weight=84),
     _at("s3.measure s", "screen.measure", "size", "List everything below the row and sum it up.", weight=44, need=Need.ROW),
     _at("cost.billed B", "screen.billed", "billed", "What AWS has billed this month, beside the estimate ($0.01, off by default)."),
     _at("cost.group t", "screen.group", "total by", "Total by owner, project, kind, type, region; again for the next.", weight=58),

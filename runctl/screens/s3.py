@@ -125,6 +125,7 @@ BUCKETS: Noun[Any] = Noun(
     title=lambda b: b.name,
     sort="bucket",
     empty="this account has no buckets",
+    hint=lambda _: "make one: aws s3 mb s3://NAME, or runctl init for one that jobs write to",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from runctl.errors import RunctlError
-from runctl.format import format_bytes, format_count
-from runctl.keymap import Scope, bindings_for
+from runctl.format import clean_text, format_bytes, format_count
+from runctl.keymap import Scope, bindings_for, key_label
 from runctl.models.transfer import Transfer
 from runctl.screens import modals
 from runctl.screens.base import FleetScreen
 from runctl.screens.desk import Board
+from runctl.widgets.line import Piece
 from runctl.widgets.local_pane import LocalPane
 from runctl.widgets.transfer_lines import TransferLines, transfer_line
 
@@ -39,7 +41,7 @@ class MovingScreen(FleetScreen[Any]):
 
     def compose_left(self) -> ComposeResult:
         """This machine's side."""
-        yield LocalPane(self.desk.outside, Path.cwd(), ">" if self.signs.arrow.isascii() else "▸")
+        yield LocalPane(self.desk.outside, _present_directory(), ">" if self.signs.arrow.isascii() else "▸")
 
     def compose_bottom(self) -> ComposeResult:
         """Transfers."""
@@ -60,7 +62,65 @@ class MovingScreen(FleetScreen[Any]):
 
     def _show_transfers(self) -> None:
         if self.is_mounted and self.is_current and (board := self.desk.board) is not None:
-            self.query_one(TransferLines).show_transfers(board.transfers(), self.signs, self.colours)
+            lines = self.query_one(TransferLines)
+            before = lines.display
+            lines.show_transfers(board.transfers(), self.signs, self.colours)
+            if lines.display != before:
+                self.show_status()
+
+    @property
+    def _at_local(self) -> bool:
+        """Whether the keys go to the local pane."""
+        pane = self.query_one(LocalPane)
+        return pane.display and pane.entries.has_focus
+
+    def _ends(self) -> tuple[str, str]:
+        """From where to where a sync would go: from the pane that has the keys to the other."""
+        here, there = str(self.query_one(LocalPane).directory), self.place_uri()
+        if not there:
+            row = self.table.cursor_row
+            there = self.uri_of(row) if row is not None else "s3://"
+        return (here, there) if self._at_local else (there, here)
+
+    def show_keys(self) -> None:
+        """In the local pane, keys for a row of S3 are none."""
+        rows = () if self._at_local else (Scope.LIST, Scope.TABLE)
+        self.heard = (Scope.GLOBAL, *rows, self.SCOPE)
+        super().show_keys()
+
+    def show_status(self) -> None:
+        """With how files get from here to there, and where what moves is told."""
+        self.hints = self._hints()
+        super().show_status()
+
+    def _hints(self) -> Sequence[Piece]:
+        found = []
+        if self.query_one(TransferLines).display and (told := self.desk.keymap.get("s3.transfers")) is not None:
+            found.append(Piece(f"{key_label(told.keys[0])}: pause, cancel, errors", "accent", rank=4))
+        sync, pane = self.desk.keymap.get("s3.sync"), self.desk.keymap.get("s3.pane")
+        if sync is None:  # read-only
+            return found
+        if self.query_one(LocalPane).display:
+            word = "upload" if self._at_local else "download"
+            source, target = (_last_part(end) for end in self._ends())
+            text = f"{key_label(sync.keys[0])}: {word} {source} {self.signs.arrow} {target}"
+            found.append(Piece(text, "accent", rank=2))
+        elif pane is not None:
+            found.append(Piece(f"{key_label(pane.keys[0])}: this machine's files, to upload", "accent", rank=7))
+        return found
+
+    def on_descendant_focus(self) -> None:
+        """What the keys do depends on the pane."""
+        self.table.set_class(self._at_local, "-aside")
+        self.table.refresh()
+        self.show_status()
+        self.show_keys()
+
+    def show_detail(self) -> None:
+        """The row under the cursor is also an end of the next sync."""
+        super().show_detail()
+        if self.query_one(LocalPane).display:
+            self.show_status()
 
     def action_pane(self) -> None:
         """To the other pane; the local one appears when it is first gone to."""
@@ -91,14 +151,7 @@ class MovingScreen(FleetScreen[Any]):
             return
         if (board := self._board()) is None:
             return
-        pane = self.query_one(LocalPane)
-        here, there = str(pane.directory), self.place_uri()
-        if not there:
-            row = self.table.cursor_row
-            there = self.uri_of(row) if row is not None else "s3://"
-        upward = pane.display and pane.entries.has_focus
-        ends = (here, there) if upward else (there, here)
-        self.app.push_screen(modals.SyncModal(self.desk, board, *ends), lambda _: self._show_transfers())
+        self.app.push_screen(modals.SyncModal(self.desk, board, *self._ends()), lambda _: self._show_transfers())
 
     def action_transfers(self) -> None:
         """Every transfer, with its errors."""
@@ -131,3 +184,17 @@ class MovingScreen(FleetScreen[Any]):
             self.sized(row, objects, size)
 
         self.desk.outside(work, answered)
+
+
+def _present_directory() -> Path:
+    """Where runctl was started, or the user's own directory when that is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path.home()
+
+
+def _last_part(end: str) -> str:
+    """The name at the end of a directory or address, which is what people know it by."""
+    name = end.rstrip("/").rpartition("/")[2] or end
+    return clean_text(name if len(name) <= 30 else f"{name[:29]}…", 40) + "/"

@@ -69,6 +69,8 @@ class TableScreen(Screen[None], Generic[T]):
         super().__init__()
         self.desk = desk
         self.noun: Noun[Any] = self.NOUN
+        self.heard = (Scope.GLOBAL, Scope.LIST, Scope.TABLE, self.SCOPE)  # whose keys are shown
+        self.hints: Sequence[Piece] = ()  # what else the status line says, where there is room
         self.choice = Choice(self.noun.sort, self.noun.descending)
         self.context = Context(desk.clock.now(), settings=desk.settings)
         self.shown: Shown[Any] = Shown((), 0)
@@ -254,7 +256,7 @@ class TableScreen(Screen[None], Generic[T]):
         counts = (len(self.shown.rows), self.shown.total, len(table.marks), unseen)
         pieces = status_pieces(self.noun, self.choice, counts, self.panel(), self.signs)
         first = headline(self.context, self.shown.rows, newcomer=self.desk.newcomer)
-        self.query_one(StatusLine).show_status(self._drawable([*first, *pieces]))
+        self.query_one(StatusLine).show_status(self._drawable([*first, *pieces, *self.hints]))
 
     def show_strip(self, strip: MoneyStrip) -> None:
         """The top line, here or on what lies over this screen."""
@@ -278,16 +280,14 @@ class TableScreen(Screen[None], Generic[T]):
             errors=len(self.snapshot.errors),
             signed_out=is_signed_out(self.snapshot),
         )
-        scopes = (Scope.GLOBAL, Scope.LIST, Scope.TABLE, self.SCOPE)
-        actions = self.desk.keymap.footer(scopes, situation, limit=8 if self.size.width >= 110 else 6)
+        actions = self.desk.keymap.footer(self.heard, situation, limit=8 if self.size.width >= 110 else 6)
         self.query_one(KeyFooter).show_keys(actions, ascii_only=self.signs is ASCII)
 
     def show_detail(self) -> None:
         """The row under the cursor, where there is room for it."""
-        if not self.has_class("-beside"):
-            return
-        row = self.table.cursor_row
-        self.query_one(Detail).show(() if row is None else self.sections(row))
+        if self.has_class("-beside"):
+            row = self.table.cursor_row
+            self.query_one(Detail).show(() if row is None else self.sections(row))
 
     def sections(self, row: Any) -> Sequence[Section]:
         """Everything known about a row, in the characters of the moment."""

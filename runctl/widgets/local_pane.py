@@ -30,6 +30,10 @@ class LocalEntry(NamedTuple):
     bytes: int | None
 
 
+#: What leads one directory up, for who does not know Backspace.
+_ABOVE = LocalEntry("..", True, None)
+
+
 def read_directory(path: Path) -> tuple[list[LocalEntry], str]:
     """What is in a directory, directories first, and what went wrong ("" for nothing)."""
     found = []
@@ -84,6 +88,8 @@ class LocalPane(Vertical):
     LocalPane OptionList, LocalPane OptionList:focus {
         height: 1fr; border: none; padding: 0; background: $background; scrollbar-size-vertical: 1;
     }
+    LocalPane OptionList > .option-list--option-highlighted { background: $background; text-style: bold; }
+    LocalPane OptionList:focus > .option-list--option-highlighted { background: $cursor-ground; text-style: bold; }
     """
 
     def __init__(self, outside: Callable[..., None], start: Path, sign: str) -> None:
@@ -120,22 +126,22 @@ class LocalPane(Vertical):
         self._outside(lambda: read_directory(directory), arrived)
 
     def _show(self, entries: list[LocalEntry], trouble: str, came_from: str) -> None:
-        self._entries = entries
+        above = [_ABOVE] if self.directory != self.directory.parent else []
+        self._entries = [*above, *entries]
         shown = self.entries
         shown.clear_options()
-        shown.add_options([Option(self._line(e)) for e in entries])
+        shown.add_options([Option(self._line(e)) for e in self._entries])
         if trouble or not entries:
             shown.add_option(Option(Text(trouble or "nothing in here"), disabled=True))
-        names = [e.name for e in entries]
+        names = [e.name for e in self._entries]
         if names:
-            shown.highlighted = names.index(came_from) if came_from in names else 0
+            shown.highlighted = names.index(came_from) if came_from in names else min(len(above), len(names) - 1)
 
     def _line(self, entry: LocalEntry) -> Text:
-        width = max(8, (self.size.width or 24) - 14)
+        size = "" if entry.is_directory else f" {format_bytes(entry.bytes):>9}"
         name = Text(f"{self._sign if entry.is_directory else ' '} {clean_text(entry.name, 300)}", no_wrap=True)
-        name.truncate(width, overflow="ellipsis", pad=True)
-        size = "" if entry.is_directory else format_bytes(entry.bytes)
-        line = name + Text(f"{size:>10}", "dim")
+        name.truncate(max(8, (self.size.width or 24) - 1 - len(size)), overflow="ellipsis", pad=True)
+        line = name + Text(size, "dim")
         line.no_wrap = True
         return line
 
@@ -148,8 +154,11 @@ class LocalPane(Vertical):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        if event.option_index < len(self._entries) and self._entries[event.option_index].is_directory:
-            self.go(self.directory / self._entries[event.option_index].name)
+        entry = self._entries[event.option_index] if event.option_index < len(self._entries) else None
+        if entry is _ABOVE:
+            self._up()
+        elif entry is not None and entry.is_directory:
+            self.go(self.directory / entry.name)
 
     @on(LocalList.WentUp)
     def _up(self) -> None:

@@ -43,7 +43,7 @@ def _figures(transfer: Transfer, signs: Glyphs, *, wide: bool) -> str:
     if not transfer.moving:
         return f"{transfer.state.value}  {files}{failed}"
     share = 100 * transfer.bytes_done / transfer.bytes_total if transfer.bytes_total and transfer.planned else None
-    bar = percent_bar(share, 5, signs)
+    bar = percent_bar(share, 5, signs) if transfer.planned else "comparing"
     rate = f"{format_bytes(transfer.rate)}/s" if transfer.rate is not None else "?/s"
     if transfer.state is TransferState.PAUSED:
         rate = "paused"

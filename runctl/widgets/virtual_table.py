@@ -203,19 +203,22 @@ class VirtualTable(RowSelection[T]):
         row = self._rows[index]
         row_id = self._row_id(row)
         under, marked = index == self._cursor, row_id in self.marks
-        key = (row_id, under and self.has_focus, under, marked)
+        aside = under and self.has_class("-aside")  # another list has the keys: only bold says where the cursor is
+        key = (row_id, under, aside, marked)
         drawn = self._strips.get(key)
         if drawn is None:
             drawn = self._strips[key] = _Drawn()
         if drawn.edition != self._edition:
             says = tuple([column.said(row) for column, _ in self._fitted])
             if drawn.says != says:
-                drawn.says, drawn.strip = says, self._drawn(row, under, marked)
+                drawn.says, drawn.strip = (
+                    says,
+                    self._drawn(row, self._row_style(under and not aside, marked or aside), marked),
+                )
             drawn.edition = self._edition
         return drawn.strip
 
-    def _drawn(self, row: T, under: bool, marked: bool) -> Strip:
-        style = self._row_style(under, marked)
+    def _drawn(self, row: T, style: Style, marked: bool) -> Strip:
         segments = [Segment(self._signs.mark if marked else " ", style)]
         for column, width in self._fitted:
             segments += cell_segments(column.render(row), width, column.align, style, self._style_of, signs=self._signs)

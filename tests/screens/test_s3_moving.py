@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Checkbox, Input, OptionList, Static
 
 from runctl.app import RunctlApp
 from runctl.clock import FrozenClock
@@ -226,6 +226,13 @@ async def test_the_local_pane_walks_and_names_the_source(
         await driver.press("enter")
         await driver.until(lambda: pane.directory == tmp_path / "work" / "deep")
         await driver.until(lambda: "er" in driver.screen())
+        await driver.press("up")
+        await driver.press("enter")
+        await driver.until(lambda: pane.directory == tmp_path / "work", "for '..' to lead up")
+        await driver.press("enter")
+        await driver.until(
+            lambda: pane.directory == tmp_path / "work" / "deep", "for the cursor to be where one came from"
+        )
         await driver.press("backspace")
         await driver.until(lambda: pane.directory == tmp_path / "work")
         await driver.press("n")
@@ -268,3 +275,65 @@ def test_a_line_fits_and_says_what_is_unknown(width: int) -> None:
     assert "?/s" in transfer_line(running, width, UNICODE, colours).plain
     over = Transfer(2, "a", "s3://b/\x1b[31m", TransferState.FAILED, message="x")
     assert "\x1b" not in transfer_line(over, width, UNICODE, colours).plain
+
+
+async def test_the_screen_says_how_files_get_up_and_which_way_they_would_go(
+    plain_moto_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees.write(tmp_path / "work", {"a": 10})
+    async with moving(plain_moto_process, tmp_path / "work", monkeypatch) as driver:
+        await driver.until(lambda: "tab: this machine's files, to upload" in driver.screen())
+        row = driver.fleet.table.cursor_row
+        assert row is not None
+        await driver.press("tab")
+        await driver.until(lambda: f"n: upload work/ → {row.name}/" in driver.screen(), "for the way up")
+        assert "delete" not in driver.screen().splitlines()[-1], "no key for a row of S3 while the files have the keys"
+        await driver.press("tab")
+        await driver.until(lambda: f"n: download {row.name}/ → work/" in driver.screen(), "for the way down")
+        await driver.press("down")
+        await driver.until(lambda: f"n: download {row.name}/" not in driver.screen(), "for another bucket")
+        await driver.press("n")
+        await driver.until(lambda: "download: what is new or changed" in driver.screen())
+        await driver.press("ctrl+t")
+        await driver.until(lambda: "upload: what is new or changed" in driver.screen())
+
+
+async def test_read_only_offers_no_way_up(
+    plain_moto_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(read_only=True)
+    async with moving(plain_moto_process, tmp_path / "work", monkeypatch, settings=settings) as driver:
+        assert "upload" not in driver.screen()
+        await driver.press("tab")
+        await driver.until(lambda: driver.app.screen.query_one(LocalPane).entries.has_focus)
+        assert "upload" not in driver.screen()
+
+
+async def test_an_empty_source_deletes_nothing_and_says_only_that(
+    plain_moto_process: str, client: S3Client, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.put(client, bucket, "kept", b"x")
+    async with moving(plain_moto_process, tmp_path / "work", monkeypatch) as driver:
+        await driver.press("n")
+        dialog(driver).query_one("#delete", Checkbox).value = True
+        await compare(driver, str(tmp_path / "work"), f"s3://{bucket}/", at="#source")
+        said = str(dialog(driver).query_one("#found", Static).render())
+        assert "nothing would be deleted: the source is empty" in said
+        assert "kept" not in said
+        assert "the same" not in said
+    assert servers.keys(client, bucket) == {"kept": 1}
+
+
+async def test_a_present_directory_that_is_gone_is_no_crash(
+    plain_moto_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    app = RunctlApp(Settings(), FleetBackend, clock=FrozenClock(NOW), terminal=PaperTerminal())
+    async with app.run_test(size=(100, 30)) as pilot:
+        driver = Driver(app, pilot, [])
+        await driver.show("s3")
+        await driver.until(lambda: "BUCKET" in driver.screen())
+        assert app.screen.query_one(LocalPane).directory == Path.home()

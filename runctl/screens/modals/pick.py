@@ -65,7 +65,8 @@ class PickModal(ModalScreen[tuple[str, ...] | None]):
         """Title, line, list."""
         with Vertical(id="pick", classes="dialog"):
             yield Static(sentence(self._title, ascii_only=self._ascii), classes="title", markup=False)
-            yield PickInput(placeholder="type to narrow", compact=True, id="narrow")
+            few = len(self._options) < 3 and not self._free
+            yield PickInput(placeholder="up and down choose" if few else "type to narrow", compact=True, id="narrow")
             yield OptionList(id="list", markup=False)
             yield Static(self._keys(), classes="keys", markup=False)
 

@@ -49,7 +49,7 @@ class SyncModal(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Two ends, one choice, what would happen, one question."""
         with Vertical(id="sync", classes="dialog"):
-            yield Static("sync", classes="title", markup=False)
+            yield Static("", classes="title", id="which-way", markup=False)
             for identifier, label, value in zip(("source", "target"), ("from ", "to   "), self._ends, strict=True):
                 with Horizontal(classes="field"):
                     yield Static(label, classes="label", markup=False)
@@ -65,6 +65,7 @@ class SyncModal(ModalScreen[bool]):
     def on_mount(self) -> None:
         """The first line that is not complete, ready to be changed."""
         self._ask_nothing()
+        self._name_it()
         self.query_one("#target" if self._ends[1] == "s3://" else "#source", Input).focus()
 
     def _ask_nothing(self) -> None:
@@ -77,6 +78,12 @@ class SyncModal(ModalScreen[bool]):
     def _keys(self, words: str) -> None:
         self.query_one("#keys", Static).update(Text(sentence(words, ascii_only=self.app.has_class("-ascii"))))
 
+    def _name_it(self) -> None:
+        """Which way the files go, in a word."""
+        source, target = (self.query_one(f"#{end}", Input).value.startswith("s3:") for end in ("source", "target"))
+        word = "copy in S3" if source and target else "download" if source else "upload" if target else "sync"
+        self.query_one("#which-way", Static).update(f"{word}: what is new or changed, shown before it is copied")
+
     @on(Checkbox.Changed)
     def _ticked(self, event: Checkbox.Changed) -> None:
         event.checkbox.label = f"{_DELETE}{'yes' if event.value else 'no'}"  # a cross in another colour says too little
@@ -84,6 +91,7 @@ class SyncModal(ModalScreen[bool]):
 
     @on(Input.Changed, "#source, #target")
     def _changed(self) -> None:
+        self._name_it()
         if self._preview is not None:
             self._ask_nothing()
             self.query_one("#found", Static).update("")
@@ -186,10 +194,10 @@ def preview_text(preview: SyncPreview, width: int, room: int) -> Text:
         if word == "refused" and not files:
             continue
         style = "bold" if files and word in ("deleted", "refused") else "" if files else "dim"
-        text.append(f"{word:<9}{files:>9,} files {format_bytes(size):>11}\n", style)
+        text.append(f"{word:<9}{files:>9,} file{' ' if files == 1 else 's'} {format_bytes(size):>11}\n", style)
     if preview.forbidden:
         text.append(f"nothing would be deleted: {clean_text(preview.forbidden, 200)}\n", "bold")
-    if not preview.files and not preview.deletes:
+    elif not preview.files and not preview.deletes:
         text.append("nothing to do: both ends are the same\n", "bold")
     for shown in preview.first[:room]:
         reason = f"  ({clean_text(shown.reason, 60)})" if shown.action in ("refuse", "compare") else ""

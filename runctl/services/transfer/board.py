@@ -139,7 +139,7 @@ def _told(ticket: int, sync: Sync, plan: Plan, *, delete: bool) -> SyncPreview:
     first = [
         Difference(_ACTIONS[c.kind], c.name, c.size, c.reason)
         for c in plan.changes
-        if c.kind in _ACTIONS and (delete or c.kind is not Kind.EXTRA)
+        if c.kind in _ACTIONS and ((delete and not plan.forbidden) or c.kind is not Kind.EXTRA)
     ]
     moves = plan.moves
     return SyncPreview(
