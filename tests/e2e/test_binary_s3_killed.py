@@ -15,10 +15,15 @@ import pytest
 from runctl import paths
 from runctl.clock import SystemClock
 from runctl.demo.cloud import DemoCloud
+from runctl.services.jobs.record import JobRecord
 from runctl.services.journal import Journal
 from tests.e2e.binary import killed, runctl
 from tests.e2e.test_binary_killed import journal_lines, plan_files, settle
 from tests.services.buckets import begin_upload, keys, make_bucket, put, uploads
+from tests.services.jobs.conftest import JOB
+from tests.services.jobs.test_pruning import job, steps
+
+__all__ = ["job"]
 
 pytestmark = pytest.mark.e2e
 KILLS = int(os.environ.get("ACT_KILLS", "0"))
@@ -85,6 +90,31 @@ def test_killed_at_a_random_moment(cloud: DemoCloud, number: int) -> None:
     moment = time.monotonic() + draw.uniform(0.2, 3.0)
     killed(*argv, when=lambda: time.monotonic() > moment)
     check_and_resume(cloud, argv)
+
+
+def test_a_jobs_checkpoints_are_pruned_by_its_record_and_a_kill_leaves_nothing_half_done(
+    cloud: DemoCloud, job: JobRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill falls between the index, which says that it went, and the answer of the deletion."""
+    monkeypatch.setenv("RUNCTL_JOBS_BUCKET", "records")
+    monkeypatch.setenv("RUNCTL_OWNER", "zoe")
+    argv = ("jobs", "checkpoints", JOB, "--prune", "--keep", "1", "--override", "younger-than")
+    dry = runctl(*argv, "--dry-run", "-o", "json")
+    assert [(r["name"], r["outcome"]) for r in dry.json()] == [("1/step-1", "planned"), ("1/step-3", "planned")]
+    assert "1/step-2  (the best)" in dry.err
+    assert runctl(*argv).code == 1, "nobody said yes"
+    assert cloud.mutating_calls() == {}
+    hung = cloud.faults.add("hang", service="s3", operation="DeleteObjects")
+    assert killed(*argv, "--yes", when=lambda: bool(cloud.faults.hits(hung)))
+    cloud.faults.clear()
+    assert [c["id"] for c in job.index()["checkpoints"] if c["deleted_at"]] == ["1/step-1"]
+    assert steps(cloud) == {f"step-{n}" for n in (1, 2, 3, 4, 5)}
+    (plan,) = [p.stem for p in paths.plans_dir().glob("plan-*.json")]
+    ended = runctl("cleanup", "apply", plan, "--yes", "-o", "json")
+    assert (ended.code, [r["outcome"] for r in ended.json()]) == (0, ["done", "done"])
+    assert steps(cloud) == {"step-2", "step-4", "step-5"}
+    again = runctl(*argv, "--yes", "-o", "json")
+    assert (again.code, again.json(), "nothing is old enough to go" in again.err) == (0, [], True)
 
 
 def test_what_stays_is_said_and_a_dry_run_and_a_missing_yes_delete_nothing(cloud: DemoCloud) -> None:
