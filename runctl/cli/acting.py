@@ -178,8 +178,9 @@ def show(call: Invocation, door: Actions, plan: Plan) -> None:
     for line in table_lines(columns, rows, call.style):
         print(line, file=sys.stderr)
     for item in plan.items:
+        what = call.style.clean(item.name, 100) if item.id.startswith("s3://") else item.id
         for line in _consequences(door, plan, item):
-            print(f"  {item.id}: {call.style.clean(line, 400)}", file=sys.stderr)
+            print(f"  {what or item.id}: {call.style.clean(line, 400)}", file=sys.stderr)
 
 
 def _plan_row(call: Invocation, item: PlanItem) -> list[Cell]:
