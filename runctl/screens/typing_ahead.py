@@ -7,39 +7,50 @@ from typing import Any
 
 from textual import events
 from textual.app import App
+from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
 _MOVES = frozenset({"tab", "shift+tab"})
-#: A tab that does not come back, because somebody used it or has gone, holds up the keys behind it no longer, seconds.
+#: What changes a field beside letters. A letter is taken on the way in, such a key only once it has come back unused.
+_EDITS = frozenset(name for b in Input.BINDINGS if isinstance(b, Binding) for name in b.key.split(",")) - {"enter"}
+#: A key that does not come back, because somebody used it or has gone, holds up those behind it no longer, seconds.
 _HELD_MOST_S = 0.5
 
 
 class TypingApp(App[str | None]):
-    """An app that gives what was typed ahead of a field to the field, and what follows a tab to the next line."""
+    """An app that gives what was typed ahead of a field to the field, and keeps keys behind those they come after.
+
+    What follows a tab is the next line's, and what follows a ctrl+u is not cleared by it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._typed: deque[tuple[events.Key, Widget | None]] = deque(maxlen=100)
-        #: A tab on its way through the line that it leaves, and the keys that came behind it.
-        self._tab: events.Key | None = None
+        #: A key on its way through the line that it leaves or edits, and the keys that came behind it.
+        self._first: events.Key | None = None
         self._held: list[events.Key] = []
 
     async def on_event(self, event: events.Event) -> None:
         """Whatever is no such key goes its way."""
         if not isinstance(event, events.Key):
             await super().on_event(event)
-        elif self._tab is not None and not event.is_forwarded:
+        elif self._first is not None and not event.is_forwarded:
             self._held.append(event)
         elif not self._typed_ahead(event):
             back = event.is_forwarded
-            if event.key in _MOVES and not back and isinstance(self.screen, ModalScreen):
-                self._tab = event
+            if not back and self._holds_others(event.key):
+                self._first = event
                 self.set_timer(_HELD_MOST_S, lambda: self.call_later(self._release, event))
             await super().on_event(event)
-            if back and event is self._tab:
+            if back and event is self._first:
                 await self._release(event)
+
+    def _holds_others(self, key: str) -> bool:
+        if key in _MOVES:
+            return isinstance(self.screen, ModalScreen)
+        return key in _EDITS and isinstance(self.focused, Input)
 
     def _typed_ahead(self, key: events.Key) -> bool:
         """Whether a key came back unused from where the keyboard was when it was typed, and a field got it instead."""
@@ -53,10 +64,10 @@ class TypingApp(App[str | None]):
         field.post_message(key)
         return True
 
-    async def _release(self, tab: events.Key) -> None:
-        """Send the keys that waited for a tab; another tab among them keeps the rest."""
-        if tab is not self._tab:
+    async def _release(self, first: events.Key) -> None:
+        """Send the keys that waited; another such key among them keeps the rest."""
+        if first is not self._first:
             return
-        held, self._tab, self._held = self._held, None, []
+        held, self._first, self._held = self._held, None, []
         for key in held:
             await self.on_event(key)

@@ -56,6 +56,21 @@ async def test_lines_of_a_form_that_come_in_one_go_keep_to_their_lines() -> None
         await driver.until(lambda: driver.app.focused is form.query_one("#f-script"), "for the tab after the last line")
 
 
+async def test_a_line_that_is_cleared_and_filled_anew_in_one_go_holds_what_came_last() -> None:
+    async with running(size=(100, 30)) as driver:
+        await driver.press("2", "n")
+        form = driver.app.screen
+        assert isinstance(form, FormModal)
+        at_once(driver, "old.py")
+        driver.app.post_message(events.Key("ctrl+u", "\x15"))
+        at_once(driver, "train.py\t--x=1")
+        for _ in range(2):
+            driver.app.post_message(events.Key("backspace", "\x7f"))
+        at_once(driver, "-y")
+        await driver.until(lambda: form.lines.values()["args"].endswith("-y"), "for the last letters")
+        assert (form.lines.values()["script"], form.lines.values()["args"]) == ("train.py", "--x-y")
+
+
 async def test_a_wrong_filter_stays_marked_while_the_rows_are_refreshed() -> None:
     async with running() as driver:
         await driver.type("/cost>x")
