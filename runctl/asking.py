@@ -15,12 +15,12 @@ from textual.message import Message
 
 from runctl.errors import RunctlError
 from runctl.messages import Answered
-from runctl.models.plan import ItemResult, Plan
-from runctl.services.backend import Backend
 
 if TYPE_CHECKING:  # acting is imported when somebody acts
     from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
+    from runctl.models.plan import ItemResult, Plan
     from runctl.services.actions import Actions
+    from runctl.services.backend import Backend
     from runctl.services.jobs.hands import JobsDoor
     from runctl.services.jobs.recover import Done
 
@@ -28,9 +28,9 @@ P = TypeVar("P")
 T = TypeVar("T")
 Post = Callable[[Message], bool]
 #: Opens the door to acting for a backend, with references looked up in some regions.
-OpenDoor = Callable[[Backend, tuple[str, ...]], "Actions"]
+OpenDoor = Callable[["Backend", tuple[str, ...]], "Actions"]
 #: Opens the door to jobs and their records.
-OpenJobs = Callable[[Backend, tuple[str, ...]], "JobsDoor"]
+OpenJobs = Callable[["Backend", tuple[str, ...]], "JobsDoor"]
 
 
 @dataclass

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from runctl.models.identity import Identity
 from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import ErrorRecord, Health, SourceKey
-from runctl.models.spent import Spent
 from runctl.models.volume import Address, Volume, VolumeSnapshot
+
+if TYPE_CHECKING:
+    from runctl.models.spent import Spent
 
 Item = Instance | Volume | VolumeSnapshot | Address | Bucket | Job
 

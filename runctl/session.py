@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runctl.asking import Asking, OpenDoor, Post, readable, spawn
 from runctl.clock import Clock
@@ -18,25 +18,23 @@ from runctl.errors import ConfigurationError
 from runctl.events import Event, ListingFailed, RegionsResolved, ScopeChanged
 from runctl.keymap import Keymap
 from runctl.messages import Answered, EventArrived, SnapshotLoaded
-from runctl.models.instance import Instance
-from runctl.models.probe import Probe
-from runctl.models.snapshot import Health, Snapshot, Source, SourceKey
-from runctl.models.transfer import Transfer
-from runctl.screens.desk import Board
-from runctl.services.activity import readings_of_probe
-from runctl.services.backend import Backend
-from runctl.services.bookkeeper import Bookkeeper
-from runctl.services.poll_activity import ActivityScout
-from runctl.services.poll_same import SameThings
-from runctl.services.poll_spot import SpotScout
-from runctl.services.pollers import ALL_REGIONS, DEFAULT_INTERVALS, Pollers, record_of
-from runctl.store.cache import load_snapshot, save_snapshot
+from runctl.models.snapshot import ALL_REGIONS, Health, Snapshot, Source, SourceKey
 from runctl.store.store import Store
 from runctl.terminal.system import Terminal
 
+if TYPE_CHECKING:  # what asks AWS is imported in the thread that begins to ask: the first picture does not wait for it
+    from runctl.models.instance import Instance
+    from runctl.models.probe import Probe
+    from runctl.models.transfer import Transfer
+    from runctl.screens.desk import Board
+    from runctl.services.backend import Backend
+    from runctl.services.bookkeeper import Bookkeeper
+    from runctl.services.poll_activity import ActivityScout
+    from runctl.services.pollers import Pollers
+
 T = TypeVar("T")
-Connect = Callable[[str | None], Backend]
-OpenBoard = Callable[[], Board]
+Connect = Callable[[str | None], "Backend"]
+OpenBoard = Callable[[], "Board"]
 
 #: What each screen needs fresh; the rest is asked less often.
 FOCUS: dict[str, tuple[Source, ...]] = {
@@ -99,7 +97,8 @@ class Session(Asking):
         self._cache = cache
         self._cached_regions: tuple[str, ...] = ()
         self._activity: ActivityScout | None = None
-        self._books = None if ledger is None else Bookkeeper(ledger, self._post_event, clock)
+        self._ledger = ledger
+        self._books: Bookkeeper | None = None
 
     @property
     def board(self) -> Board | None:
@@ -142,6 +141,8 @@ class Session(Asking):
 
         def run() -> None:
             if cached and self._cache is not None:
+                from runctl.store.cache import load_snapshot
+
                 found = load_snapshot(self._cache, profile or "", () if regions == ALL_REGIONS else regions, attempt[0])
                 if found is not None:
                     self._post(Answered(partial(self._adopt_cached, found)))
@@ -160,6 +161,8 @@ class Session(Asking):
     def save(self) -> None:
         """Keep the rows for the first picture of the next run; only what is complete is kept."""
         if self._cache is not None:
+            from runctl.store.cache import save_snapshot
+
             save_snapshot(self._cache, self.store.snapshot)
 
     def renew(self) -> None:
@@ -199,6 +202,8 @@ class Session(Asking):
     def hear(self, machine: Instance, probe: Probe) -> None:
         """What a machine said about itself: its rows show from the next listing on what it is doing."""
         if self._activity is not None:
+            from runctl.services.activity import readings_of_probe
+
             self._activity.add(machine.region, machine.id, readings_of_probe(probe))
 
     def _publish(self, event: Event) -> bool:
@@ -220,7 +225,10 @@ class Session(Asking):
 
     def _open(self, attempt: tuple[int, int], profile: str | None, regions: tuple[str, ...]) -> None:
         """In a thread of its own: import the AWS library, find credentials, start asking."""
+        from runctl.services.pollers import record_of
+
         scope = attempt[0]
+        self._open_books()
         try:
             backend = self._connect(profile)
             pollers = self._pollers_for(backend, scope, regions)
@@ -242,6 +250,14 @@ class Session(Asking):
         if self.connected is not None:
             self.connected(backend, regions)
 
+    def _open_books(self) -> None:
+        """From now on the ledger hears what is seen."""
+        from runctl.services.bookkeeper import Bookkeeper
+
+        with self._lock:
+            if self._books is None and self._ledger is not None:
+                self._books = Bookkeeper(self._ledger, self._post_event, self.clock)
+
     def _pollers_for(self, backend: Backend, scope: int, regions: tuple[str, ...]) -> Pollers:
         if not regions:
             default = backend.default_region()
@@ -251,6 +267,11 @@ class Session(Asking):
                     hint='press R, or use --region, AWS_REGION, or regions = ["us-east-1"] in runctl.toml',
                 )
             regions = (default,)
+        from runctl.services.poll_activity import ActivityScout
+        from runctl.services.poll_same import SameThings
+        from runctl.services.poll_spot import SpotScout
+        from runctl.services.pollers import DEFAULT_INTERVALS, Pollers
+
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
         intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
         scout, same = SpotScout(backend), SameThings()

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runctl.models.identity import Identity
 from runctl.models.instance import Instance
 from runctl.models.job import Job
 from runctl.models.s3 import Bucket
-from runctl.models.spent import Spent
 from runctl.models.volume import Address, Volume, VolumeSnapshot
+
+if TYPE_CHECKING:  # nothing is counted yet when the first picture is drawn
+    from runctl.models.spent import Spent
 
 
 class Source(StrEnum):
@@ -29,6 +31,8 @@ class Source(StrEnum):
     JOBS = "jobs"
 
 
+#: Chosen in place of names: every region of the account.
+ALL_REGIONS = ("all",)
 #: What is listed once for the whole account.
 WITHOUT_REGION = frozenset({Source.BUCKETS, Source.JOBS})
 

@@ -7,10 +7,9 @@ thread; nothing is sent that the dialog has not shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runctl.format import clean_text
-from runctl.models.plan import Kind, Plan, Rule, Verb
 from runctl.screens import modals
 from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.noun import Resource
@@ -18,69 +17,11 @@ from runctl.store.marks import Answer, Meant, meant
 from runctl.theme import ASCII
 
 if TYPE_CHECKING:
+    from runctl.models.plan import Plan, Rule, Verb
     from runctl.services.actions import Actions
     from runctl.services.case import Resource as Live
 
 T = TypeVar("T")
-
-#: Words for kinds of things, one and many.
-WORDS: Mapping[Kind, tuple[str, str]] = {
-    Kind.INSTANCE: ("machine", "machines"),
-    Kind.VOLUME: ("volume", "volumes"),
-    Kind.SNAPSHOT: ("snapshot", "snapshots"),
-    Kind.ADDRESS: ("address", "addresses"),
-    Kind.UPLOAD: ("upload", "uploads"),
-    Kind.BUCKET: ("bucket", "buckets"),
-    Kind.CHECKPOINT: ("checkpoint", "checkpoints"),
-}
-#: What `D` does to a kind of thing.
-_DELETES = {
-    Kind.INSTANCE: Verb.TERMINATE, Kind.VOLUME: Verb.DELETE, Kind.SNAPSHOT: Verb.DELETE, Kind.ADDRESS: Verb.RELEASE,
-}  # fmt: skip
-
-
-class Choice(NamedTuple):
-    """One entry of the action menu: the verb and its words."""
-
-    verb: Verb
-    label: str
-    note: str
-
-
-_ADOPT = Choice(Verb.ADOPT, "adopt", "make it ours: owner, project, an end")
-_TAG = Choice(Verb.TAG, "tag", "set or remove tags")
-
-
-#: What the menu offers for each kind of thing, in the order in which people want it.
-MENU: Mapping[Kind, tuple[Choice, ...]] = {
-    Kind.INSTANCE: (
-        Choice(Verb.START, "start", "a stopped machine bills again from the first second"),
-        Choice(Verb.STOP, "stop", "its disks stay and bill"),
-        Choice(Verb.REBOOT, "reboot", "the system restarts; the address stays"),
-        Choice(Verb.EXTEND, "extend", "more time before it ends itself"),
-        Choice(Verb.SHELL, "shell", "a session of Systems Manager in this terminal"),
-        Choice(Verb.PROBE, "probe", "ask it: processor, memory, disks, GPUs, processes"),
-        _ADOPT,
-        _TAG,
-        Choice(Verb.TERMINATE, "terminate", "gone for good, with its root disk"),
-    ),
-    Kind.VOLUME: (
-        Choice(Verb.SNAPSHOT, "snapshot", "a copy to restore from"),
-        Choice(Verb.ATTACH, "attach", "to a machine of its zone"),
-        Choice(Verb.DETACH, "detach", "unmounted first where the machine runs"),
-        Choice(Verb.MODIFY, "modify", "larger, another type, faster"),
-        _ADOPT,
-        _TAG,
-        Choice(Verb.DELETE, "delete", "gone for good"),
-    ),
-    Kind.SNAPSHOT: (
-        Choice(Verb.RESTORE, "restore", "a new disk from it"),
-        _ADOPT,
-        _TAG,
-        Choice(Verb.DELETE, "delete", "gone for good"),
-    ),
-    Kind.ADDRESS: (_ADOPT, _TAG, Choice(Verb.RELEASE, "release", "whoever gets it next keeps it")),
-}
 
 
 class ActingScreen(ChoosingScreen[T]):
@@ -160,6 +101,8 @@ class ActingScreen(ChoosingScreen[T]):
 
     def action_stop(self) -> None:
         """Stop machines."""
+        from runctl.models.plan import Verb
+
         self._with_targets(lambda live: self.act(Verb.STOP, live))
 
     def action_delete(self) -> None:
@@ -167,9 +110,10 @@ class ActingScreen(ChoosingScreen[T]):
         self._with_targets(self._delete)
 
     def _delete(self, live: list[Live]) -> None:
+        from runctl.screens.verb_menu import DELETES
         from runctl.services.permit import kind_of
 
-        verbs = {_DELETES.get(kind_of(x)) for x in live}
+        verbs = {DELETES.get(kind_of(x)) for x in live}
         verb = next(iter(verbs))
         if len(verbs) > 1 or verb is None:
             self.notify("mark things of one kind to delete them together", markup=False)
@@ -181,6 +125,8 @@ class ActingScreen(ChoosingScreen[T]):
         self._with_targets(self._offer)
 
     def _offer(self, live: list[Live]) -> None:
+        from runctl.models.plan import Verb
+        from runctl.screens.verb_menu import MENU, WORDS
         from runctl.services.permit import kind_of
 
         kinds = {kind_of(x) for x in live}
@@ -204,6 +150,7 @@ class ActingScreen(ChoosingScreen[T]):
 
     def act(self, verb: Verb, live: list[Live], parameters: Mapping[str, Any] | None = None) -> None:
         """Open the dialog for a verb and things."""
+        from runctl.screens.verb_menu import WORDS
         from runctl.services.permit import kind_of
 
         kind = kind_of(live[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +14,6 @@ from runctl.messages import CopyRequested
 from runctl.screens import modals
 from runctl.screens.forming import FormingScreen
 from runctl.screens.noun import Resource
-from runctl.services.links import arn, console_url, ssh_line, ssm_line
 from runctl.store.fields import Kind, json_value
 from runctl.theme import ASCII, setting_of, tokens
 from runctl.widgets.row_selection import RowSelection
@@ -133,22 +131,26 @@ class FleetScreen(FormingScreen[T]):
 
     def copyable(self, row: Any) -> dict[str, str]:
         """What can be copied of a row, by name."""
+        from runctl.services import links
+
         texts = {"id": self.noun.identify(row)}
         resource = self.noun.resource(row)
         if resource is not None:
             account = self.snapshot.identity.account if self.snapshot.identity else ""
-            texts["ARN"] = arn(resource.kind, resource.region, account, resource.id)
-            texts["console URL"] = console_url(resource.kind, resource.region, resource.id)
+            texts["ARN"] = links.arn(resource.kind, resource.region, account, resource.id)
+            texts["console URL"] = links.console_url(resource.kind, resource.region, resource.id)
         if resource is not None and resource.kind == "instance":
-            texts["Session Manager line"] = ssm_line(resource.region, resource.id, self.snapshot.profile)
+            texts["Session Manager line"] = links.ssm_line(resource.region, resource.id, self.snapshot.profile)
             machine = self.context.instances.get(resource.id)
             if machine is not None and (address := machine.public_ip or machine.private_ip):
-                texts["ssh line"] = ssh_line(address, machine.key_name)
-        texts["row as JSON"] = json.dumps(self.noun.fields.to_json(row, self.context), indent=2, ensure_ascii=False)
+                texts["ssh line"] = links.ssh_line(address, machine.key_name)
+        texts["row as JSON"] = json_text(self.noun.fields.to_json(row, self.context), indent=2)
         return texts
 
     def action_open_console(self) -> None:
         """The row's page in the AWS console; over SSH the address is copied and shown instead."""
+        from runctl.services.links import console_url
+
         row = self._row()
         if row is None or (resource := self._resource(row)) is None:
             return
@@ -187,6 +189,13 @@ class FleetScreen(FormingScreen[T]):
         self.notify(f"{len(rows)} {self.noun.word[len(rows) != 1]} in {written}", markup=False, timeout=15)
 
 
+def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+    """A value as JSON that a person reads."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=sort_keys)
+
+
 def _one_line(text: str) -> str:
     lines = text.count("\n") + 1
     return text if lines == 1 else f"{lines} lines"
@@ -201,5 +210,5 @@ def _plain(value: Any, kind: Kind) -> str:
         return "?"
     value = json_value(value)
     if kind is Kind.OBJECT:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return json_text(value, sort_keys=True)
     return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runctl.models.snapshot import Snapshot
-from runctl.models.spent import Spent
 from runctl.screens.global_actions import GlobalActions
-from runctl.store.budget import BudgetLine
 from runctl.store.fields import Context
 from runctl.store.select import budgets
-from runctl.terminal.notify import notification
+
+if TYPE_CHECKING:  # a budget is looked at when the ledger has been counted
+    from runctl.models.spent import Spent
+    from runctl.store.budget import BudgetLine
 
 
 class Marks:
@@ -39,6 +41,8 @@ class BudgetWatching(GlobalActions):
         """The ledger was counted anew: look whether a budget has passed a mark."""
         if snapshot.spent is None or snapshot.spent is self._counted:
             return
+        from runctl.terminal.notify import notification
+
         self._counted = snapshot.spent
         lines = budgets(Context(self.desk.clock.now(), snapshot, self.desk.settings))
         self._marks = self._marks or Marks()

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from runctl.clock import Clock
-from runctl.config import Settings
-from runctl.errors import RunctlError
-from runctl.keymap import Keymap
-from runctl.models.plan import ItemResult, Plan
-from runctl.models.transfer import SyncPreview, Transfer
-from runctl.services.backend import Backend
-from runctl.terminal.system import Terminal
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # only names of types stand here
+    from runctl.clock import Clock
+    from runctl.config import Settings
+    from runctl.errors import RunctlError
+    from runctl.keymap import Keymap
     from runctl.models.instance import Instance
     from runctl.models.launch import Attempt, LaunchRequest, LaunchResult, Offer
+    from runctl.models.plan import ItemResult, Plan
     from runctl.models.probe import Probe
+    from runctl.models.transfer import SyncPreview, Transfer
     from runctl.services.actions import Actions
+    from runctl.services.backend import Backend
     from runctl.services.jobs.hands import JobsDoor
     from runctl.services.jobs.recover import Done
+    from runctl.terminal.system import Terminal
 
 T = TypeVar("T")
 

@@ -8,13 +8,12 @@ from uuid import uuid4
 
 from runctl.errors import InputError
 from runctl.format import clean_text
-from runctl.models.plan import Plan, Rule, Verb
 from runctl.models.snapshot import Source
 from runctl.screens import modals
-from runctl.screens.acting import WORDS
 from runctl.screens.reaching import ReachingScreen
 
 if TYPE_CHECKING:
+    from runctl.models.plan import Plan, Rule, Verb
     from runctl.services.actions import Actions
     from runctl.services.case import Resource as Live
 
@@ -28,6 +27,8 @@ class FormingScreen(ReachingScreen[T]):
 
     def begin(self, verb: Verb, live: list[Live]) -> None:
         """A verb of the menu: some go to the machine, some need a form, the rest are looked at at once."""
+        from runctl.models.plan import Verb
+
         if verb is Verb.SHELL:
             self.open_shell(live)
         elif verb is Verb.PROBE:
@@ -37,6 +38,7 @@ class FormingScreen(ReachingScreen[T]):
 
     def _with_form(self, verb: Verb, live: list[Live]) -> None:
         from runctl.screens.forms import form_of
+        from runctl.screens.verb_menu import WORDS
         from runctl.services.permit import kind_of
 
         kinds = {kind_of(x) for x in live}
@@ -62,10 +64,14 @@ class FormingScreen(ReachingScreen[T]):
 
     def action_adopt(self) -> None:
         """Make it ours."""
+        from runctl.models.plan import Verb
+
         self._with_targets(lambda live: self.begin(Verb.ADOPT, live))
 
     def action_extend(self) -> None:
         """Give it more time."""
+        from runctl.models.plan import Verb
+
         self._with_targets(lambda live: self.begin(Verb.EXTEND, live))
 
     def action_create(self) -> None:

@@ -14,7 +14,6 @@ from textual.binding import BindingType
 from textual.command import Provider
 
 from runctl.clock import Clock
-from runctl.config.settings import UiSettings
 from runctl.format import clean_text
 from runctl.keymap import Scope, bindings_for
 from runctl.messages import CopyRequested
@@ -23,22 +22,17 @@ from runctl.screens import modals
 from runctl.screens.base import FleetScreen
 from runctl.screens.choosing import ChoosingScreen
 from runctl.screens.desk import Desk
+from runctl.screens.dressing import THEMES, DressedApp
 from runctl.screens.history import History, View
 from runctl.screens.leaving import LeavingApp
 from runctl.screens.typing_ahead import TypingApp
-from runctl.services.links import login_argv
 from runctl.store.fields import Context
 from runctl.store.select import alerts
 from runctl.terminal.clipboard import CopyOutcome
-from runctl.theme import ASCII, glyphs, setting_of, theme_name, themes, tokens
-from runctl.widgets.stylesheet import KeptStylesheet
 
 if TYPE_CHECKING:
     from runctl.commands import Choices, Invocation
     from runctl.screens.modals.pick import Option
-
-#: Names of our themes, for `:theme`.
-THEMES = ("dark", "light", "colour-blind", "ansi")
 
 
 def _palette() -> type[Provider]:
@@ -47,7 +41,7 @@ def _palette() -> type[Provider]:
     return ActionProvider
 
 
-class GlobalActions(TypingApp, LeavingApp):
+class GlobalActions(DressedApp, TypingApp, LeavingApp):
     """Actions of the scope `Everywhere`."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
@@ -58,26 +52,13 @@ class GlobalActions(TypingApp, LeavingApp):
 
     def __init__(self, clock: Clock, log_directory: Path) -> None:
         super().__init__(clock, log_directory)
-        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self._history = History()
         self._commands: list[str] = []
-
-    def dress(self, ui: UiSettings) -> None:
-        """Colours and characters, as the settings and the terminal want them."""
-        for theme in themes():
-            self.register_theme(theme)
-        self.theme = theme_name(ui.theme, no_color=self.no_color)
-        self.set_class(glyphs(ui.ascii) is ASCII, "-ascii")
 
     @property
     def fleet(self) -> FleetScreen[Any] | None:
         """The screen of the present mode, also beneath a dialog."""
         return next((s for s in self.screen_stack if isinstance(s, FleetScreen)), None)
-
-    @property
-    def colours(self) -> dict[str, str]:
-        """Colours of the theme."""
-        return dict(tokens(setting_of(self.theme)))
 
     def _read(self, title: str, text: Text) -> None:
         ascii_only = bool(self.fleet and self.fleet.signs.arrow.isascii())
@@ -177,13 +158,6 @@ class GlobalActions(TypingApp, LeavingApp):
         if result is not None:
             await result
 
-    def action_use_theme(self, name: str) -> None:
-        """Change the colours."""
-        if name not in THEMES:
-            self.notify(f"no theme {name!r}; allowed: {', '.join(THEMES)}", severity="error", markup=False)
-            return
-        self.theme = theme_name(name, no_color=self.no_color)
-
     # -- whose account -------------------------------------------------------------------------------------------------
 
     def use(self, profile: str | None, regions: tuple[str, ...]) -> None:
@@ -234,6 +208,8 @@ class GlobalActions(TypingApp, LeavingApp):
 
     def action_login(self) -> None:
         """Run AWS's own login in this terminal; without the aws command, say what to run."""
+        from runctl.services.links import login_argv
+
         argv = login_argv(self.snapshot.profile)
         line = " ".join(argv)
         if self.desk.demo:
@@ -257,6 +233,8 @@ class GlobalActions(TypingApp, LeavingApp):
 
     def welcome(self, reason: str) -> None:
         """No credentials: three ways on."""
+        from runctl.services.links import login_argv
+
         line = " ".join(login_argv(self.snapshot.profile))
         self.push_screen(modals.WelcomeModal(reason, line, self.desk.keymap), partial(self._welcomed, reason))
 

@@ -10,14 +10,14 @@ from rich.text import Text
 from runctl.errors import InputError, RunctlError
 from runctl.format import clean_text
 from runctl.models.instance import Instance
-from runctl.models.plan import ItemResult
-from runctl.models.probe import Probe
 from runctl.screens import modals
 from runctl.screens.acting import ActingScreen
 from runctl.theme import ASCII
 from runctl.widgets.detail import Section
 
 if TYPE_CHECKING:
+    from runctl.models.plan import ItemResult
+    from runctl.models.probe import Probe
     from runctl.screens.desk import Desk
     from runctl.services.actions import Actions
     from runctl.services.case import Resource as Live
@@ -98,6 +98,7 @@ class ReachingScreen(ActingScreen[T]):
         self.desk.plan(lambda door: take_probe(door, machine), answered, lambda e: modal.show(Text(_said(e))))
 
     def _probed(self, machine: Instance, answer: Probe | ItemResult | RunctlError) -> Text:
+        from runctl.models.plan import ItemResult
         from runctl.screens.probe_view import probe_sections
         from runctl.widgets.detail import render_sections
 

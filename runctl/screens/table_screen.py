@@ -48,6 +48,12 @@ _WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-beside")]
 _HEIGHTS = [(0, "-low"), (15, "-tall")]
 
 
+class Body(Horizontal):
+    """Table and detail side by side; they cover it."""
+
+    BLANK = True
+
+
 class TableScreen(Screen[None], Generic[T]):
     """Rows of one noun; see the module.
 
@@ -60,6 +66,7 @@ class TableScreen(Screen[None], Generic[T]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.LIST)]
     CSS_PATH = "fleet.tcss"
     AUTO_FOCUS = "#table"
+    BLANK = True  # its parts cover it, so its own lines need not be made one by one: a sixth of the first picture
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
 
@@ -96,7 +103,7 @@ class TableScreen(Screen[None], Generic[T]):
         yield TabStrip(id="tabs")
         yield from self.compose_top()
         yield FilterBar(id="filter")
-        with Horizontal(id="body"):
+        with Body(id="body"):
             yield from self.compose_left()
             yield VirtualTable[Any](self.identify, signs=self.signs, id="table")
             yield Detail(id="detail")
@@ -129,11 +136,9 @@ class TableScreen(Screen[None], Generic[T]):
         return self.noun.identify(item)
 
     def on_mount(self) -> None:
-        """Say what there is to say before anything is known."""
+        """The table as it was chosen; what it shows comes with the screen's turn, which is next."""
         self._parts = tuple(self.query_one(f"#{name}") for name in _PARTS)
         self.table.set_wide(self._wide)
-        self.show_columns()
-        self.show()
 
     def show_columns(self) -> None:
         """Columns of the noun, and which of them orders the rows."""
@@ -179,8 +184,8 @@ class TableScreen(Screen[None], Generic[T]):
         return self.is_mounted and bool(self._parts) and all(part.is_attached for part in self._parts)
 
     def watch_snapshot(self) -> None:
-        """Something changed: show it if anybody looks."""
-        if self.is_drawn and self.is_current:
+        """Something changed: show it if anybody looks. A screen that is being made is told what it knows already."""
+        if self.snapshot is not self.context.snapshot and self.is_drawn and self.is_current:
             self.show()
 
     def on_screen_resume(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot
 from runctl.screens.cells import Cell, plain
 from runctl.screens.noun import Noun
+from runctl.store.compiled import Filter, narrows
 from runctl.store.costs import is_waste
 from runctl.store.fields import Context
-from runctl.store.filter import Filter, narrows
 from runctl.store.select import PanelStatus, sort_items
 
 T = TypeVar("T")

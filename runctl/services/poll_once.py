@@ -22,14 +22,13 @@ from runctl.events import (
     RegionsResolved,
     name_of,
 )
-from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Source, SourceKey
+from runctl.models.snapshot import ALL_REGIONS, WITHOUT_REGION, ErrorRecord, Health, Source, SourceKey
 from runctl.services.backend import Backend
 
 Publish = Callable[[Event], object]
 #: Seconds until a source is asked again after an outcome; None when it is not.
 NextIn = Callable[[RunctlError | None], float | None]
 
-ALL_REGIONS = ("all",)
 IDENTITY = SourceKey(Source.IDENTITY, "")
 REGIONS = SourceKey(Source.REGIONS, "")
 #: AWS's name of what each source asks: service and operation.

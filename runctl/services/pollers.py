@@ -15,10 +15,9 @@ from typing import Final
 from runctl.clock import Clock, SystemClock
 from runctl.errors import CredentialsError, DeniedError, RunctlError, ThrottledError
 from runctl.events import Event, ListingCompleted, ListingFailed, PageArrived, RegionsResolved
-from runctl.models.snapshot import Source, SourceKey
+from runctl.models.snapshot import ALL_REGIONS, Source, SourceKey
 from runctl.services.backend import Backend
 from runctl.services.poll_once import (
-    ALL_REGIONS,
     IDENTITY,
     REGIONS,
     NextIn,

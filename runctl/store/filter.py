@@ -7,15 +7,15 @@ satisfies neither `cost>1` nor `!cost>1`. `docs/filter.md` is the manual.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import translate
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from runctl.errors import InputError
 from runctl.format import format_time, parse_duration
+from runctl.store.compiled import Filter, Test, narrows
 from runctl.store.fields import Context, Field, Fields, Kind
 from runctl.store.pattern import MAX_TEXT, compile_bounded
 from runctl.store.syntax import (
@@ -34,7 +34,6 @@ from runctl.store.syntax import (
 __all__ = ["MAX_LENGTH", "Filter", "narrows", "parse_filter"]
 
 T = TypeVar("T")
-Test = Callable[[Any, Context], bool | None]
 Reader = Callable[[Any, Context], Any]
 
 #: What a value is compared with to ask whether it is known at all: `cost=?`.
@@ -76,37 +75,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filter(Generic[T]):
-    """A compiled filter; the empty text matches everything.
-
-    `words` are its words, folded, when it is made of nothing else: all of them must be in a row.
-    """
-
-    text: str
-    alternatives: tuple[tuple[Test, ...], ...]
-    words: tuple[str, ...] | None = None
-
-    def matches(self, item: T, context: Context) -> bool:
-        """Whether the item is shown."""
-        for tests in self.alternatives:
-            for test in tests:
-                if test(item, context) is not True:
-                    break
-            else:
-                return True
-        return not self.alternatives
-
-    def kept(self, items: Iterable[T], context: Context) -> list[T]:
-        """Those that are shown, in their order; test by test, which for ten thousand rows is twice as fast."""
-        if len(self.alternatives) != 1:
-            return [item for item in items if self.matches(item, context)]
-        found = [*items]
-        for test in self.alternatives[0]:
-            found = [item for item in found if test(item, context) is True]
-        return found
-
-
 def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
     """Compile a filter.
 
@@ -122,17 +90,6 @@ def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
     found = [term.text.casefold() for terms in expression for term in terms if isinstance(term, Word)]
     plain = len(expression) == 1 and len(found) == len(expression[0])
     return Filter(text, tests, tuple(found) if plain else None)
-
-
-def narrows(before: Filter[T], after: Filter[T]) -> bool:
-    """Whether every row that `after` shows is surely among those that `before` shows.
-
-    Known only of plain words: each word of the one before is part of a word of the other. Words read texts, which do
-    not change while time passes.
-    """
-    if before.words is None or after.words is None:
-        return False
-    return all(any(old in new for new in after.words) for old in before.words)
 
 
 def _test(term: Term, fields: Fields[T]) -> Test:

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from runctl.config import DEFAULTS
 from runctl.format import clean_text, format_duration
 from runctl.models.instance import Instance, InstanceState, Market
 from runctl.models.job import Job
 from runctl.models.snapshot import WITHOUT_REGION, ErrorRecord, Health, Snapshot, Source, SourceKey, SourceStatus
-from runctl.store.budget import BudgetLine, budget_alerts, budget_lines
 from runctl.store.costs import burn_of, charges, cost_items
 from runctl.store.fields import Context, Fields, Kind, expires_in_s
-from runctl.store.forecast import Forecast, forecast_month
+
+if TYPE_CHECKING:
+    from runctl.models.cost import Burn
+    from runctl.models.spent import Spent
+    from runctl.store.budget import BudgetLine
+    from runctl.store.forecast import Forecast
 
 T = TypeVar("T")
 #: Data older than this many intervals is called stale.
@@ -134,11 +139,19 @@ def summary(context: Context) -> Summary:
         ),
         today_usd=spent.today.usd if spent and spent.since else None,
         month_usd=spent.month.usd if spent and spent.since else None,
-        month_forecast=forecast_month(spent, total.usd, burn_of(standing).usd, context.now, total.unpriced),
+        month_forecast=_forecast(spent, total, burn_of(standing), context.now),
         observed_since=spent.since if spent else None,
         spent_complete=spent is not None and spent.month.complete,
         today_complete=spent is not None and spent.today.complete,
     )
+
+
+def _forecast(spent: Spent | None, total: Burn, standing: Burn, now: datetime) -> Forecast | None:
+    if spent is None:
+        return None
+    from runctl.store.forecast import forecast_month
+
+    return forecast_month(spent, total.usd, standing.usd, now, total.unpriced)
 
 
 _BILLING = (Source.INSTANCES, Source.VOLUMES, Source.SNAPSHOTS, Source.ADDRESSES)
@@ -171,12 +184,22 @@ def alerts(context: Context) -> tuple[str, ...]:
         found.append(f"{free} unattached volume{'s' * (free != 1)}")
     if context.snapshot.spent is not None and context.snapshot.spent.notice:
         found.append(context.snapshot.spent.notice)
-    return (*budget_alerts(budgets(context)), *found)
+    lines = budgets(context)
+    if lines:
+        from runctl.store.budget import budget_alerts
+
+        return (*budget_alerts(lines), *found)
+    return tuple(found)
 
 
 def budgets(context: Context) -> tuple[BudgetLine, ...]:
     """Every budget that is set, and how it stands."""
-    return budget_lines(context, jobs(context.snapshot, context))
+    listed = jobs(context.snapshot, context)
+    if context.settings.budgets == DEFAULTS.budgets and all(job.budget_usd is None for job in listed):
+        return ()  # as a rule: then the first rows do not wait for what judges budgets
+    from runctl.store.budget import budget_lines
+
+    return budget_lines(context, listed)
 
 
 _WORST = (Health.LOADING, Health.DENIED, Health.ERROR, Health.PARTIAL, Health.STALE, Health.LIVE)

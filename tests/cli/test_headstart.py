@@ -156,11 +156,18 @@ def test_the_first_picture_imports_nothing_that_is_only_opened_later() -> None:
     )
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.split()
     assert "runctl.screens.instances" in found
-    late = ("runctl.screens.modals.", "runctl.services.aws", "runctl.services.transfer", "runctl.services.policy")
+    late = ("runctl.screens.modals.", "runctl.services", "runctl.agent", "runctl.demo")
     assert [m for m in found if m.startswith(late)] == []
-    screens = {f"runctl.screens.{name}" for name in ("s3", "volumes", "cost", "jobs", "readings", "export")}
+    screens = {
+        f"runctl.screens.{name}" for name in ("s3", "volumes", "cost", "jobs", "readings", "export", "verb_menu")
+    }
     assert screens.isdisjoint(found)
-    assert {"pydantic", "boto3", "botocore", "yaml", "moto", "csv", "configparser", "ssl", "_ssl"}.isdisjoint(found)
+    # What judges, filters, counts and keeps: none of it has anything to do before there are rows.
+    stores = {f"runctl.store.{name}" for name in ("filter", "syntax", "budget", "forecast", "cache", "waste", "totals")}
+    models = {f"runctl.models.{name}" for name in ("plan", "probe", "ledger", "spent", "billed", "transfer", "launch")}
+    assert (stores | models).isdisjoint(found)
+    assert {"pydantic", "boto3", "botocore", "yaml", "moto", "csv", "configparser", "tomllib"}.isdisjoint(found)
+    assert {"ssl", "_ssl", "hashlib", "_hashlib", "json", "queue", "http", "sqlite3", "email"}.isdisjoint(found)
 
 
 def test_asyncio_works_without_tls_and_everything_else_has_it() -> None:
