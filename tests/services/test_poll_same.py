@@ -14,7 +14,7 @@ from runctl.models.identity import Identity
 from runctl.models.instance import Instance, InstanceState
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import Source, SourceKey
-from runctl.services.poll_same import SameThings
+from runctl.services.poll_same import MANY, SameThings
 from runctl.services.recorder import Recorder
 from runctl.services.sightings import sightings
 from runctl.store.store import Store
@@ -95,3 +95,13 @@ def test_the_ledger_hears_only_what_is_new(tmp_path: Path, monkeypatch: pytest.M
     intervals = [r.interval for r in recorder.ledger.records("123456789012", NOW - timedelta(1), NOW + timedelta(1))]
     ends = [i.until for i in intervals if i.open]
     assert ends == [NOW + timedelta(seconds=20)] * 4, "what was not heard anew goes on all the same"
+
+
+def test_the_collector_is_told_once_of_many_new_things_and_not_of_few() -> None:
+    told: list[int] = []
+    same = SameThings(lambda: told.append(1))
+    many = tuple(replace(fleet()[0], id=f"i-{n}") for n in range(MANY))
+    for machines in (many, tuple(map(replace, many)), (*many[:-5], *fleet())):
+        same.fill(page(machines))
+        same.fill(done(machines))
+    assert told == [1]

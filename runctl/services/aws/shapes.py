@@ -57,7 +57,16 @@ def _struct(**members: tuple[str, Reader] | str) -> Reader:
 
 
 def _items(read: Reader) -> Reader:
-    return lambda element: [read(child) for child in element]
+    """A reader of a list. What is read is let go: thousands of elements freed at the end are a stall of their own."""
+
+    def read_all(element: Iterable[Any]) -> list[Any]:
+        found = []
+        for child in element:
+            found.append(read(child))
+            child.clear()
+        return found
+
+    return read_all
 
 
 _TAGS = ("Tags", _items(_struct(key="Key", value="Value")))

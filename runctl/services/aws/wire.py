@@ -19,6 +19,7 @@ from runctl import __version__
 from runctl.clock import Clock
 from runctl.config import AwsSettings
 from runctl.errors import CallSite, CloudError
+from runctl.services.aws.collector import uncollected
 from runctl.services.aws.errors import from_response, not_from_aws, unreachable
 from runctl.services.aws.shapes import ANSWERS
 from runctl.services.transfer.http import Connection, Peer, Pool, Response
@@ -86,12 +87,15 @@ class QuickLane:
         site = CallSite(self._service, operation, self._region, "")
         request = self._request(operation, parameters)
         response, content = self._exchange(request, site)
-        root = _parsed(content)
-        if root is None:
-            raise not_from_aws(site, profile)
-        if response.status >= 300:
-            raise _refusal(root, response, site, profile)
-        return dict(ANSWERS[self._service, operation].read(root))
+        with uncollected():
+            root = _parsed(content)
+            if root is None:
+                raise not_from_aws(site, profile)
+            if response.status >= 300:
+                raise _refusal(root, response, site, profile)
+            found = dict(ANSWERS[self._service, operation].read(root))
+            del root
+        return found
 
     def close(self) -> None:
         """Close idle connections."""
