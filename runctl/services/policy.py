@@ -234,7 +234,7 @@ def _younger_than(case: Case) -> Iterable[Refusal]:
         return
     born = born_at(case.resource)
     if born is None:
-        if not isinstance(case.resource, Address):
+        if not isinstance(case.resource, Address | TaggedBucket):  # what is in a bucket has an age of its own
             yield Refusal(Rule.YOUNGER_THAN, "its age is unknown")
         return
     age = (case.now - born).total_seconds()

@@ -8,6 +8,7 @@ from itertools import islice
 
 from runctl.errors import CloudError, InputError
 from runctl.models.plan import Verb
+from runctl.models.s3 import TaggedBucket
 from runctl.services.transfer import operations
 from runctl.services.transfer.cache import SyncCache
 from runctl.services.transfer.client import S3Client
@@ -63,8 +64,10 @@ def delete_keys(
         InputError: the policy engine refuses.
     """
     where = f"s3://{bucket}/{prefix}"
-    if record is not None and (reason := record.refusal(Verb.DELETE, client.clock.now())[1]):
-        raise InputError(f"{where}: nothing is deleted: {reason}")
+    if record is not None:
+        whose = TaggedBucket(bucket, client.region_of(bucket), operations.bucket_tags(client, bucket))
+        if reason := record.refusal(Verb.DELETE, client.clock.now(), whose):
+            raise InputError(f"{where}: nothing is deleted: {reason}")
     while batch := list(islice(names, operations.DELETE_BATCH)):
         keys = [prefix + name for name in batch]
         try:

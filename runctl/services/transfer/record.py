@@ -11,9 +11,10 @@ from typing import Any
 
 from runctl.errors import NetworkError, RunctlError, ServiceError
 from runctl.models.plan import Verb
-from runctl.services.case import Actor, Case
+from runctl.models.s3 import TaggedBucket
+from runctl.services.case import Actor, Around, Case
 from runctl.services.journal import Journal, Stamp
-from runctl.services.policy import MIN_AGE_S, judge
+from runctl.services.policy import judge
 
 
 @dataclass(slots=True)
@@ -36,25 +37,19 @@ class Record:
                 self._known = self.who()
             return self._known
 
-    def refusal(
-        self, verb: Verb, now: datetime, *, newest: float | None = None, overrides: frozenset[str] = frozenset()
-    ) -> tuple[str, str]:
-        """(rule, reason) of what the policy engine has against it, ("", "") for nothing.
+    def refusal(self, verb: Verb, now: datetime, bucket: TaggedBucket) -> str:
+        """What the policy engine has against it, rule and reason; "" for nothing.
 
         Args:
-            verb: DELETE or ABORT.
+            verb: what is done to objects of the bucket, whose place a person has named.
             now: the time.
-            newest: when it was last written, seconds since the epoch; None when age does not matter.
-            overrides: rules set aside by name.
+            bucket: with its tags, which say whose everything in it is.
 
         Raises:
             CloudError: AWS does not say who we are; nothing is done in the name of nobody.
         """
-        for refusal in judge(Case(verb, None, self._identity()[1], now)):
-            return refusal.rule.value, refusal.reason
-        if newest is not None and now.timestamp() - newest < MIN_AGE_S and "younger-than" not in overrides:
-            return "younger-than", "written less than five minutes ago"
-        return "", ""
+        case = Case(verb, bucket, self._identity()[1], now, Around(named=True))
+        return next((f"{refusal.reason} [{refusal.rule}]" for refusal in judge(case)), "")
 
     @contextmanager
     def change(

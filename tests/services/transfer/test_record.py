@@ -10,6 +10,7 @@ import pytest
 from runctl.errors import InputError
 from runctl.services.case import Actor
 from runctl.services.journal import JournalError
+from runctl.services.transfer import operations
 from runctl.services.transfer.client import S3Client
 from runctl.services.transfer.sync import Options, Sync
 from runctl.services.transfer.uri import S3Uri
@@ -51,3 +52,26 @@ def test_without_a_journal_nothing_is_deleted(client: S3Client, bucket: str, tmp
     with pytest.raises(JournalError):
         job.run(plan)
     assert "p/old" in servers.keys(client, bucket)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"runctl:owner": "mallory"}, "mallory's"),
+        ({"runctl:protected": "true"}, "protected"),
+        ({"runctl:managed": "1", "runctl:owner": "ana"}, ""),
+        ({"team": "vision"}, ""),
+    ],
+)
+def test_nothing_is_deleted_in_a_bucket_of_others_or_in_a_protected_one(
+    moto_client: S3Client, tmp_path: Path, options: Options, tags: dict[str, str], said: str
+) -> None:
+    operations.put_bucket_tags(moto_client, "test-moto", tags)
+    job = _deleting(moto_client, "test-moto", tmp_path, options, Actor("ana"))
+    plan = job.plan()
+    if said:
+        with pytest.raises(InputError, match=f"nothing is deleted: .*{said}"):
+            job.run(plan)
+    else:
+        job.run(plan)
+    assert ("p/old" in servers.keys(moto_client, "test-moto")) == bool(said)
