@@ -178,6 +178,6 @@ SHOTS: tuple[Shot, ...] = (
     Shot("quit-asked", ("3", "q"), "quit and stop", prepare=_moving),
     Shot("submit", ("2", "n", *"trane.py", "enter"), "no such file", prepare=_project),
     Shot("submit-asked", ("2", "n", *"train.py", "tab", *"--epochs 10", "enter"), "code from", prepare=_project),
-    Shot("budgets", ("5",), "budget", settings=_BUDGETS),
+    Shot("budgets", ("5",), "of $2.0k", settings=_BUDGETS),
     Shot("welcome", (), "aws sso login", faults=_SIGNED_OUT),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Pictures of every screen, from the embedded cloud at a fixed time: the same picture every time it is run.
 
-`make shots` writes them to `screenshots/`; the README shows one of them.
+`make shots` writes them to `screenshots/` (or SHOTS_OUT); the README shows one of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from runctl.services.jobs.hands import JobsDoor, looking_jobs
 from runctl.services.pollers import keys_of
 
 ROOT = Path(__file__).parents[1]
-OUT = Path(os.environ.get("SHOTS_OUT", "")) if os.environ.get("SHOTS_OUT") else ROOT / "screenshots"
+OUT = Path(os.environ.get("SHOTS_OUT") or ROOT / "screenshots")
 NOW = "2026-11-20T09:30:00+00:00"
 #: Where the dashboard is started: some dialogs show it.
 HERE = Path(tempfile.gettempdir()) / "llama-ft"
@@ -171,18 +171,19 @@ def main() -> None:
     os.environ.pop("NO_COLOR", None)
     OUT.mkdir(exist_ok=True)
     shots = (*(Shot(n, k, "") for n, k in VIEWS), *(Shot(n, k, shown) for n, k, shown in DIALOGS), *SHOTS, *S3_SHOTS)
-    with tempfile.TemporaryDirectory() as home, start(seed=7, speed=0.0, fleet="lively") as cloud:
-        os.environ["HOME"] = home
+    with start(seed=7, speed=0.0, fleet="lively") as cloud:
         os.environ.update(cloud.environment())
         for size in SIZES:
             for shot in shots:
                 if wanted and shot.name not in wanted:
                     continue
-                shutil.rmtree(HERE, ignore_errors=True)
-                HERE.mkdir()
-                asyncio.run(_picture(shot, size, cloud, HERE))
-                os.chdir(ROOT)
-                shutil.rmtree(HERE)
+                with tempfile.TemporaryDirectory() as home:  # what one launch has learnt is not in the next picture
+                    os.environ["HOME"] = home
+                    shutil.rmtree(HERE, ignore_errors=True)
+                    HERE.mkdir()
+                    asyncio.run(_picture(shot, size, cloud, HERE))
+                    os.chdir(ROOT)
+                    shutil.rmtree(HERE)
                 print(f"screenshots/{shot.name}-{size[0]}x{size[1]}.svg")
 
 

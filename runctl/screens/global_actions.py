@@ -128,7 +128,8 @@ class GlobalActions(DressedApp, TypingApp, LeavingApp):
 
         snapshot: Snapshot = self.snapshot
         now = self.desk.clock.now()
-        text = errors_text(snapshot, now, alerts(Context(now, snapshot, self.desk.settings)), self.colours)
+        told = alerts(Context(now, snapshot, self.desk.settings))
+        text = errors_text(snapshot, now, told, self.colours, self.size.width - 4)
         self._read(f"errors seen ({len(snapshot.errors)})", text)
 
     # -- commands ------------------------------------------------------------------------------------------------------

@@ -24,8 +24,16 @@ def _style(colours: Colours, name: str, *, bold: bool = False) -> Style:
     return Style(color=colours.get(name), bold=bold or None)
 
 
-def errors_text(snapshot: Snapshot, now: datetime, alerts: Sequence[str], colours: Colours) -> Text:
-    """What needs a person, then every failure seen, newest first: which call, where, what to do, when it is tried."""
+def errors_text(snapshot: Snapshot, now: datetime, alerts: Sequence[str], colours: Colours, width: int) -> Text:
+    """What needs a person, then every failure seen, newest first: which call, where, what to do, when it is tried.
+
+    Args:
+        snapshot: with the failures.
+        now: the time.
+        alerts: what needs a person.
+        colours: of the theme.
+        width: cells there are.
+    """
     text = Text()
     for alert in alerts:
         text.append(f"▲ {clean_text(alert)}\n", _style(colours, "warn"))
@@ -40,24 +48,33 @@ def errors_text(snapshot: Snapshot, now: datetime, alerts: Sequence[str], colour
     for error in snapshot.errors:
         same = (error.service, error.operation, error.region, error.code)
         again = retries.get(same)
-        text.append_text(_error(error, now, again, current=same in retries, colours=colours))
+        text.append_text(_error(error, now, again, current=same in retries, colours=colours, width=width))
     return text
 
 
-def _error(error: ErrorRecord, now: datetime, again: datetime | None, *, current: bool, colours: Colours) -> Text:
+def _said(words: str, width: int) -> str:
+    """A sentence below its heading."""
+    indent = "  "
+    return "\n".join(wrap(words, max(20, width), initial_indent=indent, subsequent_indent=indent)) + "\n"
+
+
+def _error(
+    error: ErrorRecord, now: datetime, again: datetime | None, *, current: bool, colours: Colours, width: int
+) -> Text:
     text = Text()
     call = ":".join(part for part in (error.service, error.operation) if part)
     text.append(clean_text(call), _style(colours, "state-bad" if current else "muted", bold=True))
     text.append(f"  {error.region}" if error.region else "")
     text.append(f"  {clean_text(error.code)}\n", _style(colours, "warn"))
-    text.append(f"  {clean_text(error.message)}\n")
+    text.append(_said(clean_text(error.message), width))
     if error.hint:
-        text.append(f"  {clean_text(error.hint)}\n", _style(colours, "accent"))
+        text.append(_said(clean_text(error.hint), width), _style(colours, "accent"))
     ago = format_duration((now - error.at).total_seconds())
     times = f"{error.count} times, last " if error.count > 1 else ""
     state = "still so" if current else "over"
     retry = f", next try in {format_duration((again - now).total_seconds())}" if again is not None and current else ""
-    text.append(f"  {times}{ago} ago, {format_time(error.at)}, {state}{retry}\n\n", _style(colours, "muted"))
+    text.append(_said(f"{times}{ago} ago, {format_time(error.at)}, {state}{retry}", width), _style(colours, "muted"))
+    text.append("\n")
     return text
 
 
