@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Button
+from textual.widgets import Button, Static
 
 from runctl.clock import FrozenClock
 from runctl.config import Settings
@@ -149,4 +149,6 @@ async def test_marks_that_a_filter_hides_stop_no_other_job(tmp_path: Path) -> No
         await driver.until(lambda: driver.app.screen is driver.fleet)
         await driver.press("S", "down", "enter")
         await driver.until(lambda: isinstance(driver.app.screen, JobModal) and "has 2m" in driver.screen())
-        assert IDS["running"] not in driver.screen()
+        told = str(driver.app.screen.query_one("#text", Static).content)
+        assert IDS["interrupted"] in told
+        assert IDS["running"] not in told
