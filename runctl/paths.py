@@ -1,4 +1,4 @@
-"""Where runctl keeps things. Pure functions of an environment: nothing is created or looked at here.
+"""Where runctl keeps things. Pure functions of an environment, but for `make_private`.
 
 `RUNCTL_HOME` moves everything under one directory. Else the XDG variables count on every system, then the system's own
 habit: `~/.config`, `~/.cache`, `~/.local/state` on Linux, what platformdirs says elsewhere.
@@ -95,3 +95,18 @@ def plans_dir(env: Mapping[str, str] | None = None) -> Path:
 def ledger_file(env: Mapping[str, str] | None = None) -> Path:
     """The SQLite file of state intervals and prices."""
     return state_dir(env) / "ledger.sqlite3"
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory for us alone, and what is missing above it as well, as the XDG specification says.
+
+    `mkdir(parents=True, mode=0o700)` gives its mode to the last one only: the others are open to whoever may log in.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [directory]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from runctl import paths
+from runctl.paths import make_private
 
 HOME = {"HOME": "/home/zoe"}
 
@@ -68,3 +71,21 @@ def test_asking_for_a_path_creates_nothing(tmp_path: Path) -> None:
     for ask in (paths.config_dir, paths.cache_dir, paths.state_dir, paths.log_file, paths.journal_file):
         ask(env)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_made_is_for_us_alone_with_all_that_was_missing_above_it(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        make_private(tmp_path / "state/runctl/jobs/work")
+        make_private(tmp_path / "state/runctl/jobs/work")
+    finally:
+        os.umask(old)
+    made = [tmp_path / p for p in ("state", "state/runctl", "state/runctl/jobs", "state/runctl/jobs/work")]
+    assert {stat.S_IMODE(p.stat().st_mode) for p in made} == {0o700}
+    with pytest.raises(OSError, match="File exists"):
+        make_private(_file(tmp_path))
+
+
+def _file(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file"

@@ -20,6 +20,7 @@ from typing import Any
 
 from runctl.clock import Clock
 from runctl.errors import RunctlError
+from runctl.paths import make_private
 
 VERSION = 1
 #: Outcome of an intent of which nothing more was heard: the process was killed, or it is still under way.
@@ -155,7 +156,7 @@ class Journal:
     def _append(self, line: Mapping[str, Any]) -> None:
         data = json.dumps(line, ensure_ascii=True, separators=(",", ":"), default=str).encode() + b"\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path.parent)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise self._unwritable(error) from error

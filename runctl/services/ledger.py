@@ -19,6 +19,7 @@ from typing import Any
 
 from runctl.models.cost import CostKind
 from runctl.models.ledger import Gap, Interval, LedgerTotal, ResourceKey, Sighting
+from runctl.paths import make_private
 from runctl.services.ledger_file import (
     MIGRATIONS,
     LedgerError,
@@ -277,7 +278,9 @@ def open_ledger(path: Path, at: datetime, patience_s: float = PATIENCE_S) -> tup
         The ledger and a sentence for the user, "" when all is well.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
+        if not path.exists():  # SQLite would make it as the umask says, and its other files as this one
+            path.touch(mode=0o600)
         return Ledger(path, patience_s), ""
     except LedgerError as error:
         if error.damaged:

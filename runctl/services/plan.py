@@ -19,6 +19,7 @@ from typing import Any
 
 from runctl.errors import CredentialsError, InputError, RunctlError
 from runctl.models.plan import ItemResult, Kind, Outcome, Plan, PlanItem, Refusal, Rule, Verb
+from runctl.paths import make_private
 
 Perform = Callable[[PlanItem, Plan], ItemResult]
 Progress = Callable[[ItemResult], None]
@@ -49,7 +50,7 @@ class PlanStore:
             RunctlError: it cannot be written.
         """
         try:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._directory)
             descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".")
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(to_json(plan), file, indent=1)
@@ -97,7 +98,7 @@ class PlanStore:
         Raises:
             InputError: one of them does.
         """
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._directory)
         fd = os.open(self._directory / f".{identifier}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

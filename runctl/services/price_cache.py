@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runctl.models.cost import Confidence, Price
+from runctl.paths import make_private
 
 VERSION = 1
 #: A spot price of a zone older than this says less than the usual one.
@@ -107,7 +108,7 @@ def save_prices(directory: Path, cache: PriceCache) -> bool:
     import tempfile  # it loads half of the standard library, and reading prices does not need it
 
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(directory)
         descriptor, name = tempfile.mkstemp(dir=directory)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -24,6 +24,7 @@ from runctl.models.instance import Instance
 from runctl.models.s3 import Bucket
 from runctl.models.snapshot import Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.volume import Address, Volume, VolumeSnapshot
+from runctl.paths import make_private
 
 VERSION = 1
 _SLOTS: Mapping[str, type] = {
@@ -71,7 +72,7 @@ def save_snapshot(directory: Path, snapshot: Snapshot) -> bool:
         **{slot: [_plain(i) for i in getattr(snapshot, slot)] for slot in _SLOTS},
     }
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(directory)
         descriptor, name = tempfile.mkstemp(dir=directory)  # 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runctl import __version__
+from runctl.paths import make_private
 
 
 def write_crash_log(error: BaseException, directory: Path, now: datetime) -> Path | None:
@@ -30,7 +31,7 @@ def write_crash_log(error: BaseException, directory: Path, now: datetime) -> Pat
     name = f"runctl-crash-{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
     for place in (directory, Path(tempfile.gettempdir())):
         try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(place)
             descriptor = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError:
             continue

@@ -330,3 +330,15 @@ def test_every_grouping_adds_up_to_the_whole(ledger: Ledger, group: str) -> None
     for minute in range(5):
         observe(ledger, minute, running(minute, 6.0), running(minute, 3.0, market="spot"))
     assert sum(t.usd for t in ledger.totals(ACCOUNT, START, at(9), by=group)) == pytest.approx(usd(ledger))
+
+
+def test_what_was_spent_is_for_our_eyes(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        ledger, notice = open_ledger(tmp_path / "state/runctl/ledger.sqlite3", START)
+        assert notice == ""
+        ledger.close()
+    finally:
+        os.umask(old)
+    assert (tmp_path / "state/runctl/ledger.sqlite3").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "state").stat().st_mode & 0o077 == 0

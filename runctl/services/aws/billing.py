@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runctl.models.billed import Billed, BilledCell
+from runctl.paths import make_private
 from runctl.services.aws.paid import count_paid
 from runctl.services.aws.session import HOME_REGION, AwsSession
 
@@ -100,7 +101,7 @@ def _save(path: Path, billed: Billed) -> None:
         "cells": [[c.day.isoformat(), c.group, c.usd, c.estimated] for c in billed.cells],
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         path.write_text(json.dumps(document), encoding="utf-8")
     except OSError:
         return  # asked again next time, which costs a cent

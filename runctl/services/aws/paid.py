@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runctl.config import Settings
 from runctl.errors import InputError
+from runctl.paths import make_private
 
 #: CloudWatch's GetMetricData has no free tier, GetMetricStatistics one of a million requests that may be used up
 #: (Amazon CloudWatch pricing page); every request of Cost Explorer bills.
@@ -44,7 +45,7 @@ def count_paid(directory: Path, now: datetime, calls: int) -> int:
         known = 0
     if calls:
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(directory)
             path.write_text(json.dumps({month: known + calls}), encoding="utf-8")
         except OSError:
             return known + calls

@@ -15,6 +15,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from runctl.paths import make_private
+
 OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
     "ec2": (
         "2016-11-15",
@@ -116,7 +118,7 @@ def _original(package: Path, service: str, version: str) -> dict[str, Any]:
 
 def _write(target: Path, model: dict[str, Any]) -> None:
     """Write beside and rename: two processes may do this at once."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(target.parent)
     descriptor, name = tempfile.mkstemp(dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

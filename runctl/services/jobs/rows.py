@@ -25,6 +25,7 @@ from runctl.errors import CloudError, RunctlError
 from runctl.models.instance import BILLING_STATES, Instance
 from runctl.models.job import Job, main_metric
 from runctl.models.record import Spec
+from runctl.paths import make_private
 from runctl.services.jobs import reach
 from runctl.services.jobs.follow import read_curves
 from runctl.services.jobs.look import Look, host_of, look, row_of, with_evidence
@@ -86,7 +87,7 @@ class Memory:
             )
 
     def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._path.parent)
         db = sqlite3.connect(self._path, timeout=2.0)
         os.chmod(self._path, 0o600)
         if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:

@@ -17,6 +17,7 @@ from runctl.agent import store as agent_store
 from runctl.agent.directory import DirectoryStore
 from runctl.clock import SystemClock
 from runctl.errors import CloudError, RequestError, RunctlError
+from runctl.paths import make_private
 from runctl.services.transfer import operations
 from runctl.services.transfer.client import Bytes, Request, S3Client
 from runctl.services.transfer.single import Single
@@ -244,6 +245,7 @@ class LocalStore:
 
     def put(self, key: str, body: bytes, *, absent: bool = False, match: str = "") -> str:
         """Write."""
+        make_private(self.root)
         with _local_answers():
             return self._inner.put(key, body, absent=absent, match=match)
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from runctl import paths
 from runctl.clock import Clock
 from runctl.models.instance import Market
+from runctl.paths import make_private
 
 LENGTH = timedelta(minutes=10)
 _FILE = "quarantine.json"
@@ -75,7 +76,7 @@ class Quarantine:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._path.parent)
         fd = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)

@@ -14,6 +14,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from runctl.paths import make_private
+
 _SCHEMA = """CREATE TABLE IF NOT EXISTS files (
   name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, etag TEXT) WITHOUT ROWID"""
 _BATCH = 2000
@@ -92,7 +94,7 @@ class SyncCache:
 
     @staticmethod
     def _write(path: Path, new: list[Known], gone: list[str]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         with contextlib.closing(sqlite3.connect(path, timeout=10)) as base, base:
             base.execute("PRAGMA journal_mode = WAL")
             base.execute("PRAGMA synchronous = OFF")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from runctl.paths import make_private
 from runctl.services.transfer.cache import Known
 from runctl.services.transfer.changes import Change, File, How, Kind
 from runctl.services.transfer.listing import LocalFile
@@ -70,7 +71,7 @@ class ServerOrder:
         """It does not."""
         if self._mark is not None:
             with contextlib.suppress(OSError):
-                self._mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private(self._mark.parent)
                 self._mark.touch()
 
 

@@ -16,6 +16,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from runctl.paths import make_private
+
 
 @dataclass(frozen=True, slots=True)
 class Ends:
@@ -124,7 +126,7 @@ class Journal:
 
     def open(self, ends: Ends) -> Record | None:
         """The record of a transfer, new or left by a killed one; None when another process holds it."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._directory)
         path = self._directory / ends.file_name
         fd = _locked(path, os.O_CREAT)
         if fd is None:

@@ -19,6 +19,7 @@ from runctl.errors import RunctlError
 from runctl.models import record
 from runctl.models.instance import Instance
 from runctl.models.record import Launch, Spec
+from runctl.paths import make_private
 from runctl.services.jobs.look import Look
 from runctl.services.jobs.providers import Intent, Started
 from runctl.services.jobs.record import JobRecord
@@ -62,7 +63,7 @@ class LocalProvider:
         agent = self.root / record.agent_key(digest)
         if not agent.exists():
             job.store.put(record.agent_key(digest), data)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         argv = bootstrap.local_command(
             str(agent), store=f"file://{self.root}", job=job.job, attempt=attempt, work=str(folder)
         )
