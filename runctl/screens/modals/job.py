@@ -87,7 +87,7 @@ class JobModal(ModalScreen[bool]):
         """A line in as many as it needs; the others begin below its first word."""
         said = clean_text(line, 600)
         indent = len(said) - len(said.lstrip())
-        width = max(40, min(self.size.width, 118) - 4)
+        width = max(40, min(self.size.width, 118) - 5)
         return "\n".join(wrap(said, width, subsequent_indent=" " * indent)) or said
 
     # -- the way -------------------------------------------------------------------------------------------------------

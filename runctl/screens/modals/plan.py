@@ -282,7 +282,8 @@ class PlanModal(ModalScreen[Plan | None]):
             self._show(progress_text(self._plan, self._look_of(), first))
 
     def _look_of(self) -> Look:
-        return Look(tokens(setting_of(self.app.theme)), max(40, min(self.size.width, 118) - 4), self._ascii)
+        # Border, padding and a scrollbar, which may come.
+        return Look(tokens(setting_of(self.app.theme)), max(40, min(self.size.width, 118) - 5), self._ascii)
 
 
 def _is_done(plan: Plan, key: str) -> bool:
