@@ -133,8 +133,23 @@ def _bucket_steps(ground: Ground, wanted: Wanted) -> Iterator[Step]:
         if error.site.code != "NoSuchBucket":
             raise
     else:
+        if left := _left_undone(ground, wanted):
+            yield Step(wanted.bucket, "the bucket, which an earlier init has begun", left)
         return
     yield Step(wanted.bucket, "a private bucket for records, code and checkpoints", _bucket_calls(wanted))
+
+
+def _left_undone(ground: Ground, wanted: Wanted) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:
+    """What is not done of a bucket that the journal says we have made; nothing of one that somebody else has."""
+    ours = [
+        e
+        for e in ground.journal.entries()
+        if e.verb == Verb.SET_UP and e.stamp.account == wanted.account and e.request.get("Bucket") == wanted.bucket
+    ]
+    done = {e.operation for e in ours if e.outcome == "done"}
+    if not any(e.operation == "s3:CreateBucket" for e in ours):
+        return ()
+    return tuple(c for c in _bucket_calls(wanted)[1:] if f"{c[0]}:{c[1]}" not in done)
 
 
 def _bucket_calls(wanted: Wanted) -> tuple[tuple[str, str, Mapping[str, Any]], ...]:

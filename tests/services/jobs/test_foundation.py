@@ -75,6 +75,20 @@ def test_init_is_refused_in_read_only_mode_and_says_what_is_not_allowed(cloud: D
     assert denied.code == 4
 
 
+def test_an_init_that_was_cut_off_is_finished_by_the_next(cloud: DemoCloud) -> None:
+    """The bucket was made, and not yet rid of what nobody finishes: that would bill for ever."""
+    begun = ("init", "--bucket", "records-w", "--name", "runctl-third", "--yes", "-o", "json")
+    with cloud.faults.active("denied", service="s3", operation="PutBucketLifecycleConfiguration"):
+        assert runctl(*begun).json()[0]["outcome"] == "failed"
+    again = runctl(*begun).json()
+    assert [r["outcome"] for r in again] == ["done", "done", "done"]
+    assert again[0]["reason"] == "the bucket, which an earlier init has begun"
+    s3 = botocore.session.Session().create_client("s3", "us-east-1")
+    assert s3.get_bucket_lifecycle_configuration(Bucket="records-w")["Rules"]
+    assert s3.get_bucket_tagging(Bucket="records-w")["TagSet"]
+    assert runctl(*begun).json() == [], "and then nothing is missing"
+
+
 def test_a_template_can_be_printed_by_somebody_who_may_make_nothing(cloud: DemoCloud) -> None:
     cloud.forget_calls()
     printed = runctl("init", "--cloudformation", "--bucket", "records-w")
