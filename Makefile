@@ -51,6 +51,7 @@ docs: $(STAMP)
 
 shots: $(STAMP)
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/screenshots_jobs.py
 
 # The stamp carries pyproject's checksum, so a changed dependency reinstalls and nothing else does.
 $(STAMP):

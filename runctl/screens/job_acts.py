@@ -55,7 +55,7 @@ class JobActs:
         self._open(
             f"{cause} {_name(job)}",
             cause,
-            lambda door: door.offer_going_on(job.id, fresh=fresh),
+            lambda door: door.offer_going_on(job.id, cause=cause, fresh=fresh),
             lambda door, _: door.go_on(job.id, cause=cause, fresh=fresh),
         )
 
@@ -91,7 +91,7 @@ class JobActs:
         if is_over(job) or job.state == Outcome.INTERRUPTED:
             options += [
                 modals.Option("resume", "resume", "another attempt from the newest complete checkpoint"),
-                modals.Option("retry", "retry", "another attempt, from a checkpoint where there is one"),
+                modals.Option("retry", "retry", "the same, or from the start where there is none"),
                 modals.Option("fresh", "retry from the start", "another attempt that begins anew"),
             ]
         if machine is not None and job.instance_id:

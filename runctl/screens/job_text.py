@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
@@ -59,6 +60,8 @@ def head(job: Job, context: Context) -> list[Piece]:
     """Outcome, machine, knowledge: three things."""
     attempt = f"attempt {job.attempt}" if job.attempt is not None and job.attempt > 1 else ""
     reason = job.reason.replace("; the machine still bills", "") if job.reason != job.state.lower() else ""
+    if _is_starting(job):
+        reason = ""  # the line below says it
     vague = job.knowledge not in ("live", "ended")
     return [
         Piece(f"{UNICODE.state(job.state)} {clean_text(job.name or job.id, 40)}", state_token(job.state), bold=True),
@@ -73,7 +76,7 @@ def head(job: Job, context: Context) -> list[Piece]:
 
 def progress(job: Job, news: News) -> list[Piece]:
     """How far it is and what it costs; before the first step, how far the start-up is."""
-    if job.state in _STARTING and job.step is None:
+    if _is_starting(job):
         return _start_up(job, news)
     share = step_share(job)
     rate = f"{job.steps_per_s:.3g} steps/s" if job.steps_per_s else ""
@@ -96,6 +99,10 @@ def progress(job: Job, news: News) -> list[Piece]:
 _NOWHERE = Context(datetime(1970, 1, 1, tzinfo=UTC))
 
 
+def _is_starting(job: Job) -> bool:
+    return job.state in _STARTING and job.step is None
+
+
 def _start_up(job: Job, news: News) -> list[Piece]:
     at = _STARTING[job.state]
     phase = str(news.state.get("phase") or "")
@@ -104,7 +111,8 @@ def _start_up(job: Job, news: News) -> list[Piece]:
     for number, (word, _) in enumerate(PHASES):
         sign = UNICODE.running if number < at else UNICODE.changing if number == at else UNICODE.stopped
         tone = "state-ok" if number < at else "state-wait" if number == at else "muted"
-        pieces.append(Piece(f"{sign} {word}", tone, bold=number == at))
+        # Where it is narrow, what has been done goes first: where it is, and what comes, is said to the end.
+        pieces.append(Piece(f"{sign} {word}", tone, bold=number == at, rank=9 - number if number < at else 0))
     detail = clean_text(str(news.state.get("detail") or job.reason), 200)
     return [*pieces, Piece(detail)]
 
@@ -143,7 +151,7 @@ _LOUD = ("notice", "interrupted", "rebalance", "stop", "killed", "doubtful")
 def story_text(
     story: Sequence[Moment], width: int, height: int, colours: Mapping[str, str], at: float | None = None
 ) -> Text:
-    """The last events that fit, or those round a moment, which is marked; one line each."""
+    """The last events that fit, or those round a moment, which is marked; one line each, more where there is room."""
     text = Text(no_wrap=True, overflow="crop", end="")
     if not story:
         return text.append("nothing has happened yet", Style(color=colours["muted"]))
@@ -151,7 +159,10 @@ def story_text(
     first = max(0, min(here - height // 2, len(story) - height)) if at is not None else max(0, len(story) - height)
     several = len({m.attempt for m in story}) > 1
     days = len({int(m.at // 86400) for m in story}) > 1
-    for number, moment in enumerate(story[first : first + height], first):
+    shown = story[first : first + height]
+    stamped = 2 * several + (11 if days else 8)
+    folded = _folded(shown, max(4, width - stamped), height)
+    for number, (moment, message) in enumerate(zip(shown, folded, strict=True), first):
         when = datetime.fromtimestamp(moment.at, UTC)
         stamp = f"{when:%m-%d %H:%M}" if days else f"{when:%H:%M:%S}"
         mark = Style(reverse=True) if at is not None and number == here else Style()
@@ -160,10 +171,30 @@ def story_text(
         text.append(f" {moment.attempt}" if several else "", Style(color=colours["muted"]))
         line = Text()
         line.append(f" {clean_text(moment.kind, 24)}", Style(color=colours.get(_moment_tone(moment.kind)), bold=True))
-        line.append(f" {clean_text(moment.message, 300)}")
-        line.truncate(max(4, width - len(stamp) - 2 * several), overflow="ellipsis")
+        line.append(f" {message[0]}" if message[0] else "")
+        line.truncate(max(4, width - stamped), overflow="ellipsis")
         text.append_text(line)
+        for more in message[1:]:
+            rest = Text(f"\n{' ' * (stamped + 1)}{more}")
+            rest.truncate(width + 1, overflow="ellipsis")  # the line's end counts as a character
+            text.append_text(rest)
     return text
+
+
+def _folded(shown: Sequence[Moment], width: int, height: int) -> list[list[str]]:
+    """The messages as lines; the newest are folded first, as long as every event keeps a line."""
+    spare = height - len(shown)
+    found: list[list[str]] = []
+    for moment in reversed(shown):
+        said, kind = clean_text(moment.message, 300), clean_text(moment.kind, 24)
+        parts = wrap(f"{kind} {said}", max(8, width - 1), break_on_hyphens=False) or [kind]
+        if len(parts) - 1 > spare or not parts[0].startswith(kind):
+            parts = [said]
+        else:
+            parts[0] = parts[0].removeprefix(kind).lstrip()
+        spare -= len(parts) - 1
+        found.append(parts)
+    return found[::-1]
 
 
 def _moment_tone(kind: str) -> str:

@@ -114,7 +114,7 @@ def job_detail(job: Job, context: Context) -> Detail:
 
 def _left(job: Job) -> Cell:
     known = job.budget_usd is not None and job.usd_so_far is not None
-    return money((job.budget_usd or 0.0) - (job.usd_so_far or 0.0)) if known else NOT_KNOWN
+    return (("$", "money"), *money((job.budget_usd or 0.0) - (job.usd_so_far or 0.0))) if known else NOT_KNOWN
 
 
 #: What needs a person or still goes on comes before what is over.

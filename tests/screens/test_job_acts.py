@@ -10,6 +10,7 @@ from textual.widgets import Button, Static
 from runctl.clock import FrozenClock
 from runctl.config import Settings
 from runctl.keymap import BY_ID
+from runctl.models import record
 from runctl.screens.modals.job import JobModal
 from runctl.screens.submit_form import judge_submit
 from runctl.services.jobs.hands import JobsDoor
@@ -24,7 +25,7 @@ from tests.services.jobs.running import TRAINER, open_local, until_over
 
 async def test_a_stop_says_what_happens_asks_and_writes_the_control_object(tmp_path: Path) -> None:
     async with opened(tmp_path, "running") as (driver, _, store):
-        record = JobRecord(store, IDS["running"], FrozenClock(NOW))
+        job = JobRecord(store, IDS["running"], FrozenClock(NOW))
         await driver.press("S")
         await driver.until(lambda: "SIGTERM" in driver.screen() or "has 2m to save" in driver.screen())
         shown = driver.screen()
@@ -36,13 +37,13 @@ async def test_a_stop_says_what_happens_asks_and_writes_the_control_object(tmp_p
         assert modal.query_one("#cancel", Button).has_focus
         await driver.press("enter")
         assert not isinstance(driver.app.screen, JobModal)
-        assert record.control() == {}
+        assert job.control() == {}
         await driver.press("S")
         await driver.until(lambda: "has 2m to save" in driver.screen())
         await driver.press("tab", "enter")
         await driver.until(lambda: "asked for" in driver.screen())
-        assert record.control()["desired"] == "stop"
-        assert "dashboard" in record.control()["reason"]
+        assert job.control()["desired"] == "stop"
+        assert "dashboard" in job.control()["reason"]
         await driver.press("escape", "r")
         await driver.until(lambda: "CANCELLING" in driver.screen(), "for the verdict")
 
@@ -74,6 +75,20 @@ async def test_going_on_is_offered_where_it_is_over_and_says_from_where(tmp_path
         await driver.press("tab", "enter")
         # These records have no hands: what starts machines is not connected, and says so.
         await driver.until(lambda: "not connected to AWS" in driver.screen())
+
+
+async def test_resuming_needs_a_checkpoint_and_says_what_bills_on(tmp_path: Path) -> None:
+    async with opened(tmp_path, "failed", size=(120, 30)) as (driver, _, store):
+        await driver.press("a", "enter")
+        await driver.until(lambda: "it has no complete checkpoint to go on from" in driver.screen())
+        assert not driver.app.screen.query_one("#go").display
+        await driver.press("escape")
+        index = {"v": 1, "job": IDS["failed"],
+                 "checkpoints": [{"id": "1/step-000800.pt", "step": 800, "bytes": 1, "complete": True}]}  # fmt: skip
+        store.put(record.index_key(IDS["failed"]), record.dump(index))
+        await driver.press("a", "enter")
+        await driver.until(lambda: "attempt 2 from 1/step-000800.pt, step 800" in driver.screen())
+        assert "of attempt 1 is running and bills on" in driver.screen()
 
 
 async def test_read_only_takes_the_keys_away(tmp_path: Path) -> None:

@@ -12,7 +12,17 @@ import pytest
 from runctl.clock import FrozenClock
 from runctl.config import Settings, UiSettings
 from runctl.config.settings import JobSettings
-from runctl.screens.job_text import GPU, SMOOTHNESS, Wish, curve_of, moment_at, names_of, smoothed, wish_words
+from runctl.screens.job_text import (
+    GPU,
+    SMOOTHNESS,
+    Wish,
+    curve_of,
+    moment_at,
+    names_of,
+    smoothed,
+    story_text,
+    wish_words,
+)
 from runctl.screens.job_view import JobScreen
 from runctl.services.jobs.follow import Moment, Point
 from runctl.services.jobs.hands import JobsDoor
@@ -222,3 +232,20 @@ def test_a_curve_keeps_what_is_not_a_number_apart() -> None:
 def test_the_event_at_a_time_is_the_last_one_before_it() -> None:
     story = [Moment(float(t), 1, "k", "m", "machine") for t in (10, 20, 30)]
     assert [moment_at(story, t) for t in (0.0, 10.0, 25.0, 99.0)] == [0, 0, 1, 2]
+
+
+def test_a_story_is_folded_where_there_is_room_and_keeps_a_line_for_each_event() -> None:
+    story = [
+        Moment(AT, 1, "booted", "supervisor 1 on g5.xlarge spot in us-east-1a", "machine"),
+        Moment(AT + 1, 1, "checkpoint", "1/step-000100.pt complete, 1.2 GiB", "machine"),
+    ]
+    colours = {"muted": "grey50", "accent": "blue"}
+    roomy = story_text(story, 30, 6, colours).plain.split("\n")
+    assert roomy == [
+        "09:26:53 booted supervisor 1", "         on g5.xlarge spot in", "         us-east-1a",
+        "09:26:54 checkpoint", "         1/step-000100.pt", "         complete, 1.2 GiB",
+    ]  # fmt: skip
+    tight = story_text(story, 30, 3, colours).plain.split("\n")
+    assert len(tight) <= 3
+    assert [line[:8] for line in tight if line[0] != " "] == ["09:26:53", "09:26:54"]
+    assert all(len(line) <= 30 for line in roomy + tight)

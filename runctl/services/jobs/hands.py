@@ -202,9 +202,9 @@ class JobsDoor:
         """Ask each for its stop; a sentence about each."""
         return offers.stop_jobs(self, jobs)
 
-    def offer_going_on(self, job: str, *, fresh: bool) -> Offer:
+    def offer_going_on(self, job: str, *, cause: str, fresh: bool) -> Offer:
         """What another attempt would be."""
-        return offers.offer_going_on(self, job, fresh=fresh)
+        return offers.offer_going_on(self, job, cause=cause, fresh=fresh)
 
     def go_on(self, job: str, *, cause: str, fresh: bool) -> tuple[str, ...]:
         """Start another attempt; what came of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from runctl import paths
 from runctl.errors import RunctlError
 from runctl.format import clean_text, format_bytes, format_count, format_duration, format_usd
-from runctl.services.jobs.look import Look, checkpoint_age, row_of
+from runctl.models.instance import BILLING_STATES
+from runctl.models.record import Checkpoint
+from runctl.services.jobs.look import Look, checkpoint_age, host_of, row_of
 from runctl.services.jobs.seen import Outcome
 from runctl.services.jobs.service import Found
 from runctl.services.jobs.spec import Job, build_job
@@ -21,6 +23,8 @@ from runctl.services.jobs.tree import largest
 if TYPE_CHECKING:
     from runctl.services.jobs.hands import JobsDoor
 
+#: Places that are named; the others are counted.
+_PLACES = 8
 _AT_END = {"terminate": "the machine terminates", "stop": "the machine stops; its disks stay and bill",
            "keep": "the machine stays on and bills"}  # fmt: skip
 
@@ -114,8 +118,14 @@ def _each(jobs: Iterable[str], act: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def offer_going_on(door: JobsDoor, job: str, *, fresh: bool) -> Offer:
+def offer_going_on(door: JobsDoor, job: str, *, cause: str, fresh: bool) -> Offer:
     """What another attempt would be.
+
+    Args:
+        door: where jobs are.
+        job: its id.
+        cause: "resume", which needs a checkpoint, or "retry".
+        fresh: begin anew.
 
     Raises:
         RunctlError: it cannot be known.
@@ -128,13 +138,19 @@ def offer_going_on(door: JobsDoor, job: str, *, fresh: bool) -> Offer:
     if not (outcome.over or outcome is Outcome.INTERRUPTED):
         return Offer((what, f"  it is {outcome}: {seen.verdict.reason or 'not over'}; stop it first"))
     newest = None if fresh else found.record.newest_checkpoint()
+    if cause == "resume" and newest is None and not fresh:
+        return Offer((what, "  it has no complete checkpoint to go on from; retry begins anew"))
+    return Offer(tuple(_next_attempt(found, seen, newest)), tuple(_doubts(found, seen)), (job,))
+
+
+def _next_attempt(found: Found, seen: Look, newest: Checkpoint | None) -> list[str]:
     step = f", step {format_count(newest.get('step'))}" if newest else ""
     whence = f"from {newest.get('id')}{step}" if newest else "from the start"
     limits = found.spec.get("limits") or {}
     row = row_of(seen)
     budget = limits.get("budget_usd")
     lines = [
-        what,
+        _what(found, seen),
         f"  attempt {seen.seen.attempt + 1} {whence}, with the same command: "
         + clean_text(" ".join(found.spec.get("command") or ()), 200),
         f"  spent so far ${format_usd(row.usd_so_far)}"
@@ -144,9 +160,16 @@ def offer_going_on(door: JobsDoor, job: str, *, fresh: bool) -> Offer:
     if found.provider != "local":
         types = (found.spec.get("resources") or {}).get("types") or ()
         lines.append(f"  a machine is launched: {', '.join(map(str, types)) or 'as asked for'}")
-    over = budget is not None and row.usd_so_far is not None and row.usd_so_far >= budget
-    warnings = ("the budget is used up: it would stop at once",) if over else ()
-    return Offer(tuple(lines), warnings, (job,))
+    return lines
+
+
+def _doubts(found: Found, seen: Look) -> Iterator[str]:
+    """What somebody should hear before another attempt is started."""
+    budget, spent_usd = (found.spec.get("limits") or {}).get("budget_usd"), row_of(seen).usd_so_far
+    if budget is not None and spent_usd is not None and spent_usd >= budget:
+        yield "the budget is used up: it would stop at once"
+    if seen.machine is not None and seen.machine.state in BILLING_STATES and not host_of(found.spec):
+        yield f"{seen.machine.id} of attempt {seen.seen.attempt} is {seen.machine.state} and bills on: D ends it"
 
 
 def go_on(door: JobsDoor, job: str, *, cause: str, fresh: bool) -> tuple[str, ...]:
@@ -200,11 +223,14 @@ def _submission(made: Submission, job: Job) -> list[str]:
         lines += [f"    {format_bytes(f.size):>10}  {clean_text(f.path, 200)}" for f in largest(list(files), 5)]
         lines += [f"    left out: {clean_text(x.path, 200)} ({x.reason})" for x in made.preview.left_out[:5]]
     lines.append(f"  {made.intent.how}")
-    for place in made.intent.candidates[:8]:
+    places = made.intent.candidates
+    for place in places[:_PLACES]:
         usd = place["usd_per_hour"]
         price = "$?/h" if usd is None else f"${format_usd(usd, 3)}/h"
         tail = f"  not tried: {place['excluded']}" if place["excluded"] else ""
         lines.append(f"    {place['type']:<14} {place['az'] or 'any zone':<12} {place['market']:<10} {price}{tail}")
+    if len(places) > _PLACES:
+        lines.append(f"    and {len(places) - _PLACES} more, in this order")
     budget = f", or at ${format_usd(job.limits.budget)}" if job.limits.budget is not None else ""
     lines.append(f"  ends itself after {format_duration(job.limits.ttl)}{budget}")
     return lines
