@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from runctl.models import record
 from tests.e2e.binary import BINARY, runctl
 from tests.e2e.lab import BUCKET, SUBMIT, Lab, also, in_state, interrupted_and_resumed, machines, show, wait
 from tests.services.jobs.running import until
@@ -151,6 +152,30 @@ def test_of_two_laptops_that_resume_at_once_one_wins(lab: Lab) -> None:
     assert codes.count(0) == 1, codes
     over = wait(job, lambda s: s["attempt"] == 2 and s["state"] == "SUCCEEDED")
     assert over["attempts"] == [1, 2]
+
+
+@also
+def test_of_a_laptop_that_stops_and_one_that_resumes_at_once_one_wins(lab: Lab) -> None:
+    """Scenario J: who wrote last what is wanted has it; there is one machine at work, or none."""
+    job = lab.started("--spot", pause="0.02")
+    running = wait(job, lambda s: s["state"] == "RUNNING" and s["checkpoint_age_s"] is not None)
+    lab.cloud.interrupt(running["instance_id"], notice_s=120)
+    wait(job, in_state("INTERRUPTED"))
+    lab.cloud.advance(130)
+    verbs = ("stop", "resume")
+    clients = [subprocess.Popen([str(BINARY), "jobs", verb, job, "--yes"], stderr=subprocess.PIPE) for verb in verbs]
+    said = [client.communicate()[1].decode() for client in clients]
+    assert clients[0].returncode == 0, said
+    wanted = json.loads(lab.aws("s3").get_object(Bucket=BUCKET, Key=record.control_key(job))["Body"].read())
+    if wanted["desired"] == "stop":
+        over = wait(job, lambda s: s["state"] == "CANCELLED" and s["resource_state"] not in ("pending", "running"))
+        assert over["attempt"] == (2 if clients[1].returncode == 0 else 1), said
+    else:
+        assert clients[1].returncode == 0, said
+        assert wait(job, in_state("RUNNING"))["attempt"] == 2
+        assert len([m for m in machines(job) if m["state"] in ("pending", "running")]) == 1
+        assert runctl("jobs", "stop", job, "--yes").code == 0
+    until(lambda: not [m for m in machines(job) if m["state"] in ("pending", "running")], pause=1.0)
 
 
 def _traces(lab: Lab) -> Iterator[tuple[str, bytes]]:

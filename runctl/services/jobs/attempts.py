@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from runctl.errors import InputError, RunctlError
 from runctl.models import record
-from runctl.models.record import Launch, Spec
+from runctl.models.record import Control, Launch, Spec
 from runctl.services.jobs.providers import Intent, Provider, Started
 from runctl.services.jobs.record import JobRecord
+from runctl.services.jobs.stores import ConflictError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Order:
         resume_from: id of the checkpoint to go on from, None to begin anew.
         resume_step: its step, where known.
         spent_usd: what the attempts before cost, None when nobody knows.
+        over_stop: a stop was wanted when this was decided; it was for the attempts before. Any other stop holds.
     """
 
     attempt: int
@@ -32,6 +34,7 @@ class Order:
     resume_from: str | None = None
     resume_step: int | None = None
     spent_usd: float | None = 0.0
+    over_stop: bool = False
 
 
 def expiry(job: JobRecord, spec: Spec) -> float | None:
@@ -59,12 +62,16 @@ def begin(
     """Start a new attempt.
 
     Raises:
-        ConflictError: another client starts it.
+        ConflictError: another client starts it, or stops the job.
         InputError: something forbids it.
         RunctlError: nobody knows what came of it; `repeat` finds out.
     """
     intent, ttl_at = prepared or intend(job, provider, spec, order)
+    wanted = job.control()
+    if wanted.get("desired") == "stop" and not order.over_stop:
+        raise _stopped(job)
     job.take_lease(fence=order.attempt)
+    _end_old_stop(job, wanted, order.cause)  # one that comes from now on is what the new attempt reads first
     launch: Launch = {
         "v": record.VERSION,
         "job": job.job,
@@ -80,11 +87,31 @@ def begin(
         "candidates": [dict(c) for c in intent.candidates],
     }
     job.write_launch(launch)
-    if job.control().get("desired") == "stop" and order.cause in ("resume", "retry"):
-        job.change_control(lambda control: {**control, "desired": "run", "reason": order.cause})
     whence = f" from {order.resume_from}" if order.resume_from else ""
     job.say(order.attempt, "launching", f"attempt {order.attempt} ({order.cause}){whence}")
     return _send(job, provider, spec, launch)
+
+
+def _end_old_stop(job: JobRecord, wanted: Control, cause: str) -> None:
+    """What is wanted becomes "run", where it is still what was read before; a stop that came since then holds."""
+
+    def changed(now: Control) -> Control:
+        if now != wanted:
+            raise _stopped(job)
+        return {**now, "desired": "run", "reason": cause}
+
+    try:
+        if wanted.get("desired") == "stop":
+            job.change_control(changed)
+        elif job.control().get("desired") == "stop":
+            raise _stopped(job)
+    except ConflictError:
+        job.release_lease()
+        raise
+
+
+def _stopped(job: JobRecord) -> ConflictError:
+    return ConflictError(f"job {job.job}: not started: meanwhile somebody asked for its stop")
 
 
 def repeat(job: JobRecord, provider: Provider, spec: Spec, attempt: int) -> Started:

@@ -181,6 +181,7 @@ class Jobs:
             chosen.get("id") if chosen else None,
             chosen.get("step") if chosen else None,
             look.spent(seen),
+            over_stop=seen.seen.stop_wanted,
         )
         return attempts.begin(found.record, self.provider(found), found.spec, order)
 

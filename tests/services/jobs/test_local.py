@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,51 @@ def test_what_is_left_of_a_job_hides_no_other_by_its_name(jobs: Jobs, tmp_path: 
     later = record.job_id(4_000_000_000_000, b"0123456789")
     found.record.store.put(record.lease_key(later), b"{}")
     assert jobs.find(str(found.spec["name"])).record.job == found.record.job
+
+
+class _Meddled(LocalStore):
+    """A directory in which somebody does something right before an object is written."""
+
+    def __init__(self, root: Path, ending: str, meddle: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._ending, self._meddle = ending, meddle
+
+    def put(self, key: str, body: bytes, *, absent: bool = False, match: str = "") -> str:
+        if key.endswith(self._ending):
+            self._ending = "\0"
+            self._meddle()
+        return super().put(key, body, absent=absent, match=match)
+
+
+@pytest.mark.parametrize("stopped_before", [False, True])
+@pytest.mark.parametrize("moment", ["lease.json", "0002/launch.json"])
+def test_a_stop_that_comes_while_another_client_resumes_is_not_lost(
+    jobs: Jobs, tmp_path: Path, moment: str, stopped_before: bool
+) -> None:
+    """Before the attempt is written down it is not started; from then on it is what the attempt reads first."""
+    made = ready(jobs, tmp_path / "project", "100000", "0.02")
+    job = made.job
+    assert made.archive is not None
+    job.store.put(record.code_key(made.archive.sha256), made.archive.data)
+    job.create(made.spec)
+    job.take_lease(fence=1)
+    job.write_launch({"v": 1, "job": job.job, "attempt": 1, "at": job.now(), "spent_usd": 0.0})
+    end: dict[str, Any] = {"v": 1, "at": job.now(), "rc": 0, "stop_reason": "spot-notice", "verified": True}
+    job.store.put(record.attempt_key(job.job, 1, "exit.json"), record.dump(end))
+    if stopped_before:
+        jobs.stop(jobs.find(job.job), "an earlier one")
+
+    def stop() -> None:
+        job.change_control(lambda control: {**control, "desired": "stop", "reason": "enough"})
+
+    slow = replace(jobs, stores={"local": _Meddled(tmp_path / "state" / "records", moment, stop)})
+    early = pytest.raises(ConflictError, match="meanwhile somebody asked for its stop")
+    with early if moment == "lease.json" else contextlib.nullcontext():
+        slow.go_on(slow.find(job.job), cause="retry", fresh=True)
+    assert job.control()["reason"] == "enough"
+    over = until_over(jobs, jobs.find(job.job))
+    assert over.verdict.outcome is Outcome.CANCELLED
+    assert (over.seen.attempt, (over.seen.state or {}).get("step")) == (1 if moment == "lease.json" else 2, None)
 
 
 def test_of_two_clients_that_resume_at_once_one_wins(jobs: Jobs, tmp_path: Path) -> None:
