@@ -194,6 +194,8 @@ class Actions:
             RunctlError: the plan as a whole cannot go on (the journal cannot be written).
         """
         row = row_of(item.verb, item.kind)
+        if (against := self.refused(item, plan.overrides)) and any(i.after == item.key for i in plan.items):
+            return _refused(item, against)  # what it prepares is refused, and nobody would need it
         begun = self.begin(item, plan, cut_off=cut_off)
         return begun if isinstance(begun, ItemResult) else self._run(row, begun)
 

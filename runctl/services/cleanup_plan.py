@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from runctl.errors import CloudError, CredentialsError
 from runctl.models.instance import Instance, InstanceState, Market
-from runctl.models.plan import Plan, PlanItem, Rule, Verb
+from runctl.models.plan import Plan, PlanItem, Refusal, Rule, Verb
 from runctl.models.s3 import Bucket, Upload
 from runctl.services.actions import Actions
 from runctl.services.cleanup import CleanupRules, Seen, Step
@@ -96,7 +96,7 @@ def draft_cleanup(
         CloudError: AWS could not be asked.
     """
     drafted = {(i.verb, i.region, i.id): i for i in _drafted(door, steps, overrides)}
-    items = [_joined(drafted, step) for step in steps if _key(step) in drafted]
+    items = _without_cause([_joined(drafted, step) for step in steps if _key(step) in drafted])
     count = sum(1 for s in steps if s.rule != "snapshot-first")
     plan = door.plan_of(items, overrides, title=f"clean up {count} {'thing' if count == 1 else 'things'}")
     return replace(plan, notes=notes)
@@ -125,3 +125,24 @@ def _joined(drafted: dict[tuple[Verb, str, str], PlanItem], step: Step) -> PlanI
     before = drafted.get(_key(step.after)) if step.after is not None else None
     saves = step.saves_usd_per_month if step.rule == "snapshot-first" else item.saves_usd_per_month
     return replace(item, after=before.key if before is not None else "", saves_usd_per_month=saves)
+
+
+def _without_cause(items: Sequence[PlanItem]) -> list[PlanItem]:
+    """What only prepares another is refused with it: a snapshot that nobody needs would bill.
+
+    Whatever is prepared comes after what prepares it, so that one look from the end sees whole chains.
+    """
+    found: list[PlanItem] = []
+    causes: dict[str, PlanItem] = {}
+    for item in reversed(items):
+        cause = causes.get(item.key)
+        if cause is not None:
+            because = tuple(
+                Refusal(r.rule, f"it only prepares {cause.verb} {cause.name or cause.id}: {r.reason}")
+                for r in cause.refusals
+            )
+            item = replace(item, refusals=(*item.refusals, *because))  # noqa: PLW2901  # the same one, judged further
+        if item.after:
+            causes[item.after] = cause or item
+        found.append(item)
+    return found[::-1]

@@ -138,7 +138,10 @@ def apply(
         if cancelled():
             return _closed(plan, save, Outcome.CANCELLED, "cancelled before it was begun")
         before = plan.results.get(item.after) if item.after else None
-        if item.after and (before is None or before.outcome is not Outcome.DONE):
+        if before is not None and before.outcome is Outcome.REFUSED:
+            said = f"not begun: {item.after} is refused: {before.reason}"
+            result = ItemResult(item, Outcome.REFUSED, before.rule, said, exit_class=before.exit_class)
+        elif item.after and (before is None or before.outcome is not Outcome.DONE):
             result = ItemResult(item, Outcome.FAILED, reason=f"not begun: {item.after} is not done", exit_class=2)
         else:
             plan = plan.with_result(ItemResult(item, Outcome.STARTED))

@@ -158,3 +158,26 @@ def test_an_expired_one_time_spot_machine_is_kept_as_a_snapshot_and_terminated(c
     assert {r.outcome for r in done.results.values()} == {Outcome.DONE}, [r.reason for r in done.results.values()]
     assert [o for o, _, ids in cloud.changes() if once in ids] == ["CreateTags", "TerminateInstances"]
     assert any("CreateSnapshot" in change for change in cloud.changes())
+
+
+def test_nothing_is_kept_first_for_what_is_refused_anyway(cloud: DemoCloud) -> None:
+    """A machine whose data disk would die with it is refused, and its disks are not copied for nothing."""
+    stopped = machine("old", state="stopped", age_s=90 * 86_400.0)
+    fleet_of(cloud, stopped, disks=(disk(0, age_s=90 * 86_400.0),))
+    cloud.set_timings(snapshot_per_gib=0.001)
+    ec2 = client_of(cloud)
+    (box,) = [i["InstanceId"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    dies = [{"DeviceName": "/dev/sdf", "Ebs": {"DeleteOnTermination": True}}]
+    ec2.modify_instance_attribute(InstanceId=box, BlockDeviceMappings=dies)
+    cloud.forget_calls()
+    door = open_door()
+    plan = draft(door)
+    assert [i.verb for i in plan.items] == [Verb.SNAPSHOT, Verb.SNAPSHOT, Verb.TERMINATE]
+    assert all(door.refused(i, frozenset()) for i in plan.items)
+    assert "it only prepares terminate old: its data disk" in plan.items[0].refusals[-1].reason
+    done = door.apply(plan)
+    assert [(r.outcome, r.rule) for r in done.results.values()] == [(Outcome.REFUSED, Rule.ATTACHED)] * 3
+    assert cloud.changes() == []
+    again = door.apply(replace(plan, results={}, overrides=frozenset({Rule.ATTACHED})))
+    assert [r.outcome for r in again.results.values()] == [Outcome.DONE] * 3
+    assert [o for o, _, _ in cloud.changes()] == ["CreateSnapshot", "CreateSnapshot", "TerminateInstances"]
