@@ -84,6 +84,8 @@ class RunctlApp(Recovering):
             open_door=open_door,
             open_board=open_board,
         )
+        self.desk.draws = True
+        self.set_reactive(RunctlApp.snapshot, self.desk.choose(self.desk.profile, self.desk.regions))
         self.dress(settings.ui)
         self.set_keymap(keymap.overrides)
         if not settings.ui.animations or is_remote(os.environ):
@@ -111,7 +113,7 @@ class RunctlApp(Recovering):
     def _begin(self) -> None:
         self._painted()
         self.after_switch()
-        self._adopt(self.desk.open(self.desk.profile, self.desk.regions))
+        self.desk.connect()
 
     def _tick(self) -> None:
         self.mind_the_time()
@@ -153,6 +155,8 @@ class RunctlApp(Recovering):
         began = self.desk.clock.monotonic()
         self.snapshot = snapshot
         self._pace.painted(began, self.desk.clock.monotonic())
+        if self.desk.undrawn:
+            self.call_after_refresh(self.desk.drawn)
         nothing = not snapshot.instances and not snapshot.volumes
         if nothing and is_signed_out(snapshot) and self._welcomed_scope != snapshot.scope and self.screen is self.fleet:
             self._welcomed_scope = snapshot.scope

@@ -93,6 +93,8 @@ class Session(Asking):
         self._lock = threading.Lock()
         self._pollers: Pollers | None = None
         self._mode = "instances"
+        #: Whether somebody draws and calls `drawn`: what is not on the first screen waits for that.
+        self.draws = False
         self._attempt = 0
         self._cache = cache
         self._cached_regions: tuple[str, ...] = ()
@@ -119,13 +121,34 @@ class Session(Asking):
 
     def open(self, profile: str | None, regions: tuple[str, ...]) -> Snapshot:
         """Begin a new scope: rows of the old one are gone at once, its late answers will be dropped."""
+        chosen = self.choose(profile, regions)
+        self.connect()
+        return chosen
+
+    def choose(self, profile: str | None, regions: tuple[str, ...]) -> Snapshot:
+        """Begin a new scope without asking anything yet."""
         self._drop()
         self.profile, self.regions = profile, regions
         known = () if regions == ALL_REGIONS else regions
-        snapshot = self.store.apply(ScopeChanged(self.scope + 1, profile or "", known))
         self._cached_regions = ()
-        self._connect_later(profile, regions, cached=True)
-        return snapshot
+        return self.store.apply(ScopeChanged(self.scope + 1, profile or "", known))
+
+    def connect(self) -> None:
+        """Ask about what was chosen."""
+        self._connect_later(self.profile, self.regions, cached=True)
+
+    def drawn(self) -> None:
+        """The first answer about machines is on screen: what waited for that is asked now."""
+        if self._pollers is not None:
+            self._pollers.first_data.set()
+        if self._books is not None:
+            self._books.wanted.set()
+
+    @property
+    def undrawn(self) -> bool:
+        """Whether machines have been answered for the first time and the rest waits until that is on screen."""
+        pollers = self._pollers
+        return pollers is not None and pollers.answered and not pollers.first_data.is_set()
 
     def apply(self, event: Event) -> Snapshot:
         """Fold one event. Rows of the last run go when it turns out that other regions are looked at now."""
@@ -228,7 +251,8 @@ class Session(Asking):
         from runctl.services.pollers import record_of
 
         scope = attempt[0]
-        self._open_books()
+        with self._lock:
+            self._books = self._books or self._open_books()
         try:
             backend = self._connect(profile)
             pollers = self._pollers_for(backend, scope, regions)
@@ -250,30 +274,19 @@ class Session(Asking):
         if self.connected is not None:
             self.connected(backend, regions)
 
-    def _open_books(self) -> None:
-        """From now on the ledger hears what is seen."""
+    def _open_books(self) -> Bookkeeper | None:
         from runctl.services.bookkeeper import Bookkeeper
 
-        with self._lock:
-            if self._books is None and self._ledger is not None:
-                self._books = Bookkeeper(self._ledger, self._post_event, self.clock)
+        ledger = self._ledger
+        return Bookkeeper(ledger, self._post_event, self.clock, patient=self.draws) if ledger is not None else None
 
     def _pollers_for(self, backend: Backend, scope: int, regions: tuple[str, ...]) -> Pollers:
-        if not regions:
-            default = backend.default_region()
-            if default is None:
-                raise ConfigurationError(
-                    "no region is chosen",
-                    hint='press R, or use --region, AWS_REGION, or regions = ["us-east-1"] in runctl.toml',
-                )
-            regions = (default,)
         from runctl.services.poll_activity import ActivityScout
         from runctl.services.poll_same import SameThings
         from runctl.services.poll_spot import SpotScout
         from runctl.services.pollers import DEFAULT_INTERVALS, Pollers
 
         stretch = self.settings.ui.refresh_s / DEFAULT_INTERVALS[Source.INSTANCES]
-        intervals = {source: seconds * stretch for source, seconds in DEFAULT_INTERVALS.items()}
         scout, same = SpotScout(backend), SameThings()
         self._activity = activity = ActivityScout(backend, self.clock, paid=self.settings.cost.allow_paid_apis)
 
@@ -281,4 +294,20 @@ class Session(Asking):
             scout.hear(event)
             return self._publish(same.fill(activity.fill(event)))
 
-        return Pollers(backend, publish, clock=self.clock, scope=scope, regions=regions, intervals=intervals)
+        return Pollers(backend, publish, clock=self.clock, scope=scope, regions=regions or _own_region(backend),
+            intervals={s: every * stretch for s, every in DEFAULT_INTERVALS.items()}, patient=self.draws)  # fmt: skip
+
+
+def _own_region(backend: Backend) -> tuple[str]:
+    """The region of the profile or the environment, where none is chosen.
+
+    Raises:
+        ConfigurationError: neither has one.
+    """
+    default = backend.default_region()
+    if default is None:
+        raise ConfigurationError(
+            "no region is chosen",
+            hint='press R, or use --region, AWS_REGION, or regions = ["us-east-1"] in runctl.toml',
+        )
+    return (default,)

@@ -166,3 +166,29 @@ def test_pausing_asks_nothing_and_refreshing_ends_it(loop: Loop) -> None:
     states.append(loop.session.paused)
     assert states == [True, False]
     loop.until(lambda: loop.backends[0].calls.count("list_instances") > before)
+
+
+def test_a_scope_is_chosen_before_anything_is_asked(loop: Loop) -> None:
+    chosen = loop.session.choose(None, ("us-east-1",))
+    assert (chosen.scope, chosen.regions) == (1, ("us-east-1",)), "so the first picture names them"
+    assert loop.session._backend is None
+    assert not loop.backends
+    loop.session.connect()
+    loop.until(lambda: loop.session.store.snapshot.instances)
+    assert loop.session.scope == 1
+
+
+def test_what_is_not_on_the_first_screen_is_asked_once_the_machines_are_drawn(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runctl.services.pollers._FIRST_DATA_S", 60.0)
+    loop.session.draws = True
+    assert not loop.session.undrawn
+    loop.session.open(None, ("us-east-1",))
+    loop.until(lambda: loop.session.undrawn)
+    listed = SourceKey(Source.INSTANCES, "us-east-1")
+    loop.until(lambda: listed in loop.session.store.snapshot.status)
+    assert not {k.source for k in loop.session.store.snapshot.status} & {Source.VOLUMES, Source.SNAPSHOTS}
+    loop.session.drawn()
+    assert not loop.session.undrawn
+    loop.until(lambda: SourceKey(Source.VOLUMES, "us-east-1") in loop.session.store.snapshot.status)

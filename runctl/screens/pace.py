@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runctl.events import Event, ListingCompleted, PageArrived, SpentCounted
+from runctl.events import Event, IdentityResolved, ListingCompleted, PageArrived, RegionsResolved, SpentCounted
 from runctl.models.snapshot import Snapshot
 
 #: A burst of pages is one picture.
@@ -39,8 +39,13 @@ class Pace:
 
 
 def _is_known(event: Event, before: Snapshot) -> bool:
-    """Whether something like it is on screen already, so that nobody waits for it."""
+    """Whether something like it is on screen already, so that nobody waits for it.
+
+    Whose account it is and which regions are asked come just before the first rows, and are drawn with them.
+    """
     match event:
+        case IdentityResolved() | RegionsResolved():
+            return True
         case PageArrived(key=key) | ListingCompleted(key=key):
             return key in before.status and before.status[key].complete
         case SpentCounted():

@@ -23,6 +23,8 @@ COUNT_FIRST_S: Final = 0.5
 #: the time goes into it; a fifth while somebody waits.
 REST: Final = 20.0
 REST_FIRST: Final = 4.0
+#: Loading SQLite waits for the first machines to be drawn, but no longer than this, seconds.
+PATIENCE_S: Final = 1.0
 #: Seconds the end of the dashboard waits for what is still to be written.
 LAST_S: Final = 0.5
 
@@ -39,14 +41,18 @@ class Bookkeeper:
         path: the ledger.
         publish: takes `SpentCounted`, in the bookkeeper's thread.
         clock: the time of day.
+        patient: whether nothing is done until somebody sets `wanted`, or `PATIENCE_S` have passed.
     """
 
-    def __init__(self, path: Path, publish: Callable[[Event], object], clock: Clock) -> None:
+    def __init__(self, path: Path, publish: Callable[[Event], object], clock: Clock, *, patient: bool = False) -> None:
         self._path, self._publish, self._clock = path, publish, clock
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._monotonic = SystemClock().monotonic
         self._started = False
+        self.wanted = threading.Event()
+        if not patient:
+            self.wanted.set()
         self._lock = threading.Lock()
 
     def offer(self, event: Event) -> None:
@@ -60,10 +66,12 @@ class Bookkeeper:
     def close(self) -> None:
         """Write what is still waiting, for a moment at most; a transaction that is cut off leaves no trace."""
         self._inbox.put(None)
+        self.wanted.set()
         if self._started:
             self._thread.join(LAST_S)
 
     def _run(self) -> None:
+        self.wanted.wait(PATIENCE_S)
         from runctl.services.recorder import Recorder
 
         recorder = Recorder(self._path, self._clock)

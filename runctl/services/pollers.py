@@ -149,6 +149,7 @@ class Pollers:
         scope: number stamped on every event.
         regions: regions to ask, or ("all",).
         intervals: seconds between refreshes by source.
+        patient: whether somebody sets `first_data` when the first machines are drawn; else their arrival does.
     """
 
     def __init__(
@@ -160,12 +161,13 @@ class Pollers:
         scope: int,
         regions: tuple[str, ...],
         intervals: Mapping[Source, float] = DEFAULT_INTERVALS,
+        patient: bool = False,
     ) -> None:
         self.backend, self.clock, self.scope = backend, clock, scope
-        self.regions, self.intervals = regions, intervals
+        self.regions, self.intervals, self.patient = regions, intervals, patient
         self.stopped, self.held, self.first_data = threading.Event(), threading.Event(), threading.Event()
         self.denied: set[SourceKey] = set()
-        self.paused = False
+        self.paused = self.answered = False
         self.turn = 0
         self.monotonic = SystemClock().monotonic  # waits are real, also where the screen's clock stands still
         self._publish = publish
@@ -225,7 +227,9 @@ class Pollers:
             return
         self._publish(event)
         if isinstance(event, PageArrived | ListingCompleted | ListingFailed) and event.key.source is Source.INSTANCES:
-            self.first_data.set()
+            self.answered = True
+            if not self.patient:
+                self.first_data.set()
 
     def request(self, *sources: Source) -> None:
         """Ask these sources as soon as possible; when none is named, all listings and what has no answer."""

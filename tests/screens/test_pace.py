@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runctl.events import Event, ListingCompleted, PageArrived, SpentCounted
+from runctl.events import Event, IdentityResolved, ListingCompleted, PageArrived, RegionsResolved, SpentCounted
+from runctl.models.identity import Identity
 from runctl.models.snapshot import EMPTY, Health, Snapshot, Source, SourceKey, SourceStatus
 from runctl.models.spent import Spent, Window
 from runctl.screens.pace import GATHER_S, IDLE_FACTOR, KNOWN_EVERY_S, PAINT_EVERY_S, Pace
@@ -53,6 +54,17 @@ def test_pages_of_what_is_known_wait_for_the_rest_and_its_end_does_not() -> None
     assert pace().due(DONE, snapshot(complete=False), after, NOW_S) == 100.0 + PAINT_EVERY_S
     told = SpentCounted(1, "123456789012", SPENT)
     assert pace().due(told, before, after, NOW_S) == 100.0 + PAINT_EVERY_S, "somebody waits for the first figure"
+
+
+def test_whose_account_it_is_is_drawn_with_the_first_machines() -> None:
+    bare = snapshot(complete=False, rows=False)
+    who = Identity("123456789012", "arn:aws:iam::123456789012:user/ana")
+    named = replace(bare, identity=who)
+    told = IdentityResolved(1, who)
+    assert pace().due(told, bare, named, NOW_S + 5) == NOW_S + 5 + GATHER_S
+    assert pace().due(PAGE, named, replace(named, instances=ONE), NOW_S + 5) == NOW_S
+    regions = RegionsResolved(1, ("us-east-1",))
+    assert pace().due(regions, bare, replace(bare, regions=("us-east-1",)), NOW_S + 5) == NOW_S + 5 + GATHER_S
 
 
 def test_a_refresh_that_changes_little_is_one_picture() -> None:
