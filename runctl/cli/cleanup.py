@@ -131,11 +131,17 @@ def _list(args: Namespace) -> int:
     from runctl.cli import output
     from runctl.cli.invocation import start
     from runctl.cli.table import Cell, Column, table_lines
+    from runctl.errors import InputError
     from runctl.services.plan import PlanStore, summary_line
 
     call = start(args)
     store = PlanStore(paths.plans_dir())
-    plans = [store.load(i) for i in store.ids()[-50:]]
+    plans = []
+    for identifier in store.ids()[-50:]:
+        try:
+            plans.append(store.load(identifier))
+        except InputError as error:  # one that is damaged hides no other
+            call.hint(error.message)
     if call.output == "json":
         output.write_json([_as_json(p) for p in plans])
         return 0

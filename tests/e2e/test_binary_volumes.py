@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from runctl import paths
 from runctl.demo.cloud import DemoCloud
 from tests.e2e.binary import runctl
 from tests.services.buckets import begin_upload, make_bucket, uploads
@@ -88,7 +89,10 @@ def test_a_cleanup_is_planned_kept_and_applied_by_its_id(cloud: DemoCloud) -> No
     again = runctl("cleanup", "apply", plan, "--yes")
     assert "nothing of it is left" in again.err
     assert len([c for c in cloud.changes() if "DeleteVolume" in c or "TerminateInstances" in c]) == 2
-    listed = runctl("cleanup", "list", "-o", "json").json()
+    (paths.plans_dir() / "plan-20200101-000000-abcd.json").write_text("{")
+    told = runctl("cleanup", "list", "-o", "json")
+    listed = told.json()
+    assert "plan-20200101-000000-abcd cannot be read" in told.err
     assert [(p["id"], p["open"]) for p in listed] == [(plan, 0)]
     assert json.dumps(listed)
 
