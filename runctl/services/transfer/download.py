@@ -249,7 +249,7 @@ class LargeDownload:
         missing = deque(record.missing())
         most = max(1, _SPAN // record.ends.part)
         while missing:
-            count = min(most, len(missing) // (2 * self._context.tuning.workers)) if self._quick else 1
+            count = min(most, len(missing) // self._context.tuning.workers) if self._quick else 1
             first = last = missing.popleft()
             while last - first + 1 < count and missing and missing[0] == last + 1:
                 last = missing.popleft()
