@@ -104,6 +104,37 @@ def test_a_machine_ended_by_somebody_is_told_and_never_restarted(lab: Lab) -> No
     assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
 
 
+def _supervisors(job: str) -> list[int]:
+    """Process ids of a job's supervisors, the guards among them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if job.encode() in words and any(w.endswith(b"/agent.pyz") for w in words):
+                found.append(int(path.parent.name))
+    return found
+
+
+@also
+def test_a_silent_machine_is_asked_and_what_it_holds_is_left_to_a_person(lab: Lab) -> None:
+    """Row 5 of the table, with the shipped supervisor: first it hangs, then it is gone, and watch ends nothing."""
+    job = lab.started()
+    wait(job, lambda s: s["state"] == "RUNNING" and s["step"])
+    for pid in _supervisors(job):
+        os.kill(pid, signal.SIGSTOP)
+    hung = wait(job, lambda s: "do not arrive" in (s["reason"] or ""))
+    assert (hung["state"], hung["action"]) == ("RUNNING", "none")
+    for pid in _supervisors(job):
+        os.kill(pid, signal.SIGKILL)
+    dead = wait(job, in_state("FAILED"))
+    assert dead["reason"].startswith("supervisor: it ended without an exit record")
+    lab.cloud.forget_calls()
+    assert runctl("watch", "--rounds", "1", "--yes").code == 0
+    assert not [c for c in lab.cloud.mutating_calls() if c[0] == "ec2"]
+    assert [m["state"] for m in machines(job)] == ["running"]
+    assert runctl("jobs", "retry", job, "--fresh", "--dry-run").code == 0
+
+
 @also
 def test_expired_credentials_make_it_unknown_and_nothing_is_done(lab: Lab) -> None:
     """Scenario E."""
