@@ -58,6 +58,12 @@ class FilterInput(Input):
         self.post_message(self.Asked("submit"))
 
 
+class Verdict(Static):
+    """How many rows match, or what is wrong."""
+
+    virtual_size = Reactive(Size(0, 0))
+
+
 class FilterBar(Horizontal):
     """Hidden until asked for; posts every change and says what the parser said.
 
@@ -93,7 +99,7 @@ class FilterBar(Horizontal):
         self._at = 0
 
         self._field: FilterInput | None = None
-        self._said = Static("", classes="verdict", markup=False)
+        self._said = Verdict("", classes="verdict", markup=False)
 
     def _made(self) -> FilterInput:
         """The field. It can take the keyboard at once: keys typed before it is drawn wait in its queue."""

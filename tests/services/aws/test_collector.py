@@ -79,5 +79,5 @@ def test_a_page_of_a_thousand_machines_is_read_with_few_collections(monkeypatch:
         finally:
             gc.callbacks.remove(count)
     assert len(machines) == 1200
-    # Some two hundred thousand elements: at the usual threshold of 700 they would be three hundred collections.
+    # Some two hundred thousand elements: at the usual threshold of 700 they would be two hundred collections.
     assert len(seen) < 60
