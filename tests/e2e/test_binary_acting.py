@@ -12,6 +12,7 @@ from runctl.demo.cloud import DemoCloud
 from tests.e2e.binary import runctl
 from tests.e2e.test_binary_terminal import spawn
 from tests.services.doors import OURS, fleet_of, machine
+from tests.services.jobs.running import until
 
 pytestmark = pytest.mark.e2e
 
@@ -97,9 +98,10 @@ def test_the_id_of_one_is_typed_in_full(cloud: DemoCloud, ids: list[str]) -> Non
 
 
 def test_ctrl_c_between_two_items_leaves_a_plan_to_be_resumed(cloud: DemoCloud, ids: list[str]) -> None:
-    with cloud.faults.active("latency", service="ec2", operation="StopInstances", seconds=1.5):
+    with cloud.faults.active("latency", service="ec2", operation="StopInstances", seconds=3) as slow:
         child = spawn("instances", "stop", "a", "b", "c", "--yes", columns=200)
         child.expect_exact("1/3 stop")
+        until(lambda: cloud.faults.hits(slow) == 2)  # the second is under way
         child.sendintr()
         child.expect_exact("stopping after this one")
         child.expect_exact("cancelled")
