@@ -59,6 +59,7 @@ class Entry:
         request: its parameters, secrets as digests.
         inverse: the command that undoes it, "" when nothing does.
         plan: the plan it belongs to, "" for none.
+        pid: the process that sent it, 0 when nobody knows.
         outcome: done, failed, unknown, adopted, none; `OPEN` while nothing more is known.
         finished_at: when the outcome was written.
         code, message: AWS's error.
@@ -76,6 +77,7 @@ class Entry:
     request: Mapping[str, Any]
     inverse: str = ""
     plan: str = ""
+    pid: int = 0
     outcome: str = OPEN
     finished_at: datetime | None = None
     code: str = ""
@@ -133,7 +135,7 @@ class Journal:
                 "v": VERSION, "event": "intent", "id": identifier, "at": self._clock.now().isoformat(), "verb": verb,
                 "kind": kind, "resource": resource, "region": region, "account": stamp.account, "arn": stamp.arn,
                 "profile": stamp.profile, "operation": operation, "request": redacted(request), "inverse": inverse,
-                "plan": plan,
+                "plan": plan, "pid": os.getpid(),
             }
         )  # fmt: skip
         return identifier
@@ -243,6 +245,7 @@ def _intent(line: Mapping[str, Any]) -> Entry | None:
         request=request if isinstance(request, dict) else {},
         inverse=word("inverse"),
         plan=word("plan"),
+        pid=pid if isinstance(pid := line.get("pid"), int) and pid > 0 else 0,
     )
 
 

@@ -215,6 +215,17 @@ def test_a_dashboard_that_died_while_launching_is_told_at_the_next_start(cloud: 
     assert untagged(ground_of()) == []
 
 
+def test_a_launch_that_another_process_waits_for_is_not_called_cut_off(cloud: DemoCloud) -> None:
+    cloud.faults.add("stall", operation="RunInstances")
+    with launching() as process:
+        until(lambda: machines(ground_of()), process)
+        assert runctl(*NEXT).err == ""
+        assert [e.outcome for e in journal()] == ["open"]
+        kill(process)
+    cloud.faults.clear()
+    after_the_kill(1)
+
+
 def test_at_any_moment(cloud: DemoCloud) -> None:
     """The whole run takes about a second; what matters is that no moment of it is different."""
     began = time.monotonic()

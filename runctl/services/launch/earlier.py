@@ -6,6 +6,7 @@ keeps the client token of a machine, so one question settles whether there is on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,6 +90,17 @@ def is_open(entry: Entry) -> bool:
     return entry.verb == Verb.LAUNCH and entry.outcome in (OPEN, UNKNOWN)
 
 
+def _under_way(ground: Ground, entry: Entry) -> bool:
+    """Whether another process of this computer waits for its answer at this moment: nothing was cut off then."""
+    if entry.outcome != OPEN or entry.pid in (0, os.getpid()) or ground.clock.now() - entry.at >= SETTLED_AFTER:
+        return False
+    try:
+        os.kill(entry.pid, 0)
+    except OSError:  # gone, or its number is somebody else's by now
+        return False
+    return True
+
+
 def open_launches(ground: Ground, request_id: str = "") -> list[Entry]:
     """Launches of this account, of one request or of all, of which nobody knows what came."""
     return [
@@ -111,6 +123,8 @@ def reconcile(ground: Ground, request_id: str = "") -> tuple[Settled, ...]:
     """
     by_region: dict[str, list[Entry]] = {}
     for entry in open_launches(ground, request_id):
+        if not request_id and _under_way(ground, entry):
+            continue
         by_region.setdefault(entry.region, []).append(entry)
     settled: list[Settled] = []
     for region, entries in by_region.items():
