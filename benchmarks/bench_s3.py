@@ -182,8 +182,9 @@ def _files(root: Path, count: int, size: int) -> None:
         path = root / f"f{number:05}" if count == 1 else root / f"d{number // 100:03}" / f"f{number:05}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            for start in range(0, size, 64 * MIB):
-                file.write(os.urandom(min(64 * MIB, size - start)))
+            # In small pieces: a process that is started counts what its parent held as its own peak.
+            for start in range(0, size, 4 * MIB):
+                file.write(os.urandom(min(4 * MIB, size - start)))
         then = path.stat().st_mtime - 3600
         os.utime(path, (then, then))
 
