@@ -40,7 +40,7 @@ bench-s3: $(STAMP)
 fuzz: $(STAMP)
 	KILLS=25 CASES=150 $(BIN)/python -m pytest -q --timeout 3000 tests/services/transfer
 	IGNORE_TREES=2000 JOB_SCENARIOS=all $(BIN)/python -m pytest -q --timeout 3000 tests/services/jobs/test_ignore.py tests/e2e/test_jobs_*.py tests/e2e/test_binary_budget_stop.py
-	ACT_CASES=1000 $(BIN)/python -m pytest -q --timeout 20000 tests/services/test_never_touched.py tests/services/test_never_touched_disks.py
+	ACT_CASES=1000 $(BIN)/python -m pytest -q --timeout 20000 tests/services/test_never_touched*.py
 	FUZZ_KEYS=5000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/screens/test_fuzz.py
 
 price-book: $(STAMP)

@@ -15,6 +15,7 @@ from runctl.screens import modals
 from runctl.screens.forming import FormingScreen
 from runctl.screens.noun import Resource
 from runctl.store.fields import Kind, json_value
+from runctl.store.marks import Answer, meant
 from runctl.theme import ASCII, setting_of, tokens
 from runctl.widgets.row_selection import RowSelection
 
@@ -107,11 +108,13 @@ class FleetScreen(FormingScreen[T]):
     # -- taking away ---------------------------------------------------------------------------------------------------
 
     def action_copy_id(self) -> None:
-        """The row's id, or those of all marked rows, one a line."""
-        marked = self.table.marked_rows()
-        row = self._row() if not marked else None
-        rows = marked or ([row] if row is not None else [])
-        if rows:
+        """The row's id, or those of all marked rows, one a line; also of those that a filter hides."""
+        table = self.table
+        found = meant(self.items(), table.rows, table.marks, table.cursor_row, self.identify)
+        rows = found.rows(Answer.ALL)
+        if not rows:
+            self.notify("there is no row here", markup=False)
+        else:
             ids = [self.noun.identify(item) for item in rows]
             self.post_message(CopyRequested("\n".join(ids), ids[0] if len(ids) == 1 else f"{len(ids)} ids"))
 

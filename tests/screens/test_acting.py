@@ -105,6 +105,9 @@ async def test_marks_that_a_filter_hides_are_asked_about(cloud: DemoCloud) -> No
         driver.fleet.action_filter_by("alpha")
         await driver.press("S")
         assert "1 marked machine hidden by the filter" in driver.screen()
+        await driver.press("escape", "c", "S")
+        await driver.until(lambda: driver.terminal.copied, "for the copy")
+        assert len(driver.terminal.copied[0].split()) == 2, "copying changes nothing: all marks, as the help says"
         await driver.press("enter")  # the first choice does nothing
         await driver.until(lambda: driver.app.screen is driver.fleet)
         await driver.press("S", "down", "enter")
