@@ -141,7 +141,7 @@ class Dashboard:
             def nap(self, wake: threading.Event, seconds: float) -> None:
                 day.nap(wake, seconds)
 
-        monkeypatch.setattr("runctl.session.Pollers", Sleeping)
+        monkeypatch.setattr("runctl.services.pollers.Pollers", Sleeping)
         monkeypatch.setattr(SystemClock, "monotonic", lambda _: day.now)
         self.backend = open_backend(settings)
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -20,9 +20,9 @@ from runctl.demo.imds_address import metadata_address
 from runctl.demo.server import start
 from runctl.models import record
 from tests.e2e.binary import BINARY, runctl
-from tests.e2e.lab import BUCKET, Lab, also, in_state, interrupted_and_resumed, machines, open_lab, show, wait
+from tests.e2e.lab import BUCKET, Lab, also, interrupted_and_resumed, machines, open_lab, show, wait
 from tests.e2e.terminal import terminal
-from tests.services.doors import disk, machine
+from tests.services.doors import OURS, disk, machine
 from tests.services.jobs.running import until
 
 pytestmark = pytest.mark.e2e
@@ -41,11 +41,12 @@ def _named(lab: Lab, operation: str) -> list[list[str]]:
 
 def test_one_protected_machine_in_the_zone_does_not_keep_the_others(lab: Lab) -> None:
     """Scenario G. EC2 ends none of several machines of a zone where one of them is protected: so each has its call."""
-    ended = [lab.started("--at-end", "stop", "--az", "us-east-1a", steps="3", pause="0.02") for _ in range(3)]
+    ended = [lab.started("--at-end", "stop", "--az", "us-east-1a", steps="3", pause="0.02") for _ in range(2)]
     for job in ended:
-        wait(job, lambda s: s["state"] == "SUCCEEDED" and s["resource_state"] == "stopped")
-    ids = {m["job"]: m["id"] for m in machines()}
-    assert {m["az"] for m in machines()} == {"us-east-1a"}
+        owner = wait(job, lambda s: s["state"] == "SUCCEEDED" and s["resource_state"] == "stopped")["spec"]["owner"]
+    lab.cloud.build([machine("old", {**OURS, "runctl:owner": owner}, state="stopped", age_s=90 * 86_400.0)])
+    ids = {m["job"] or "none": m["id"] for m in machines()}
+    assert (len(ids), {m["az"] for m in machines()}) == (3, {"us-east-1a"})
     words = ("--stopped-for", "1s", "--no-snapshot", "--override", "younger-than")
     shown = runctl("cleanup", "plan", *words, "-o", "json")
     assert {(i["id"], i["action"]) for i in shown.json()} == {(i, "terminate") for i in ids.values()}, shown.err
@@ -158,8 +159,6 @@ def test_what_bears_no_tag_of_ours_is_never_selected(lab: Lab) -> None:
     assert (planned.code, planned.out) == (0, ""), planned.out
     resumed = runctl("jobs", "resume", job, "--yes", "-o", "json")
     assert resumed.json()[0]["machine"] not in (own, *strangers)
-    again = wait(job, in_state("RUNNING"))
-    assert again["instance_id"] == resumed.json()[0]["machine"]
     assert runctl("jobs", "stop", job, "--yes").code == 0
     changed = {i for _, _, ids in lab.cloud.changes() for i in ids}
     assert not changed & set(strangers)
@@ -239,7 +238,7 @@ def _path_with(version: str, folder: Path) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-@pytest.fixture(params=["al2023", pytest.param("ubuntu", marks=also)])
+@pytest.fixture(params=["al2023", "ubuntu"])
 def image(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Lab, str]]:
     """A laboratory whose machines have the Python of an image, and the parameter that names the image."""
     parameter, shell, version = IMAGES[request.param]
@@ -252,6 +251,7 @@ def image(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
         yield open_lab(cloud, monkeypatch, tmp_path), parameter
 
 
+@also
 def test_an_interruption_is_survived_on_the_usual_images(image: tuple[Lab, str]) -> None:
     """Scenario L: user data by dash and by bash, the image's old Python, metadata with session tokens only."""
     lab, parameter = image
