@@ -70,8 +70,10 @@ class AwsBackend:
 
     def list_instances(self, region: str) -> Iterator[tuple[Instance, ...]]:
         """Machines, page by page."""
-        for page in self.session.pages("ec2", "DescribeInstances", region, first=FIRST_PAGE, rest=LATER_PAGES):
-            yield parse.parse_instances(page, region, self.book)
+        return self.session.pages_of(
+            lambda page: parse.parse_instances(page, region, self.book),
+            "ec2", "DescribeInstances", region, first=FIRST_PAGE, rest=LATER_PAGES,
+        )  # fmt: skip
 
     def list_job_machines(self, region: str, job: str = "", ids: Sequence[str] = ()) -> Iterator[tuple[Instance, ...]]:
         """Machines of ours with a job's tag, those of one job, or these; EC2 filters, so that the answer is short.

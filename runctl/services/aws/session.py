@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runctl import __version__, paths
 from runctl.clock import SystemClock
@@ -41,6 +41,7 @@ _REPEATABLE = frozenset({
     "DeleteSnapshot", "ReleaseAddress", "CancelSpotInstanceRequests", "ModifyInstanceAttribute", "DeleteObject",
     "DeleteObjects", "PutObject", "AbortMultipartUpload",
 })  # fmt: skip
+T = TypeVar("T")
 
 
 class AwsSession:
@@ -178,11 +179,21 @@ class AwsSession:
         Raises:
             CloudError: what went wrong, classified.
         """
+        return self._read(lambda answer: answer, service, operation, region, parameters)
+
+    def _read(
+        self,
+        made: Callable[[dict[str, Any]], T],
+        service: str,
+        operation: str,
+        region: str,
+        parameters: Mapping[str, Any],
+    ) -> T:
         _check_region(service, region)
         lane = self._lane(service, region) if wire.speaks(service, operation, parameters) else None
         if lane is None:
-            return self.call(service, operation, region, **parameters)
-        return self.retrier.call(service, region, lambda: lane.call(operation, parameters, self.profile))
+            return made(self.call(service, operation, region, **parameters))
+        return self.retrier.call(service, region, lambda: lane.call(operation, parameters, self.profile, made))
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """One reading call by its API name ("DescribeInstances"), retried as its error allows.
@@ -229,14 +240,29 @@ class AwsSession:
         self, service: str, operation: str, region: str, *, first: int = 0, rest: int = 0, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
         """Pages of a listing with NextToken, the first one small so that it is on screen soon."""
+        return self.pages_of(lambda page: page, service, operation, region, first=first, rest=rest, **parameters)
+
+    def pages_of(
+        self,
+        made: Callable[[dict[str, Any]], T],
+        service: str,
+        operation: str,
+        region: str,
+        *,
+        first: int = 0,
+        rest: int = 0,
+        **parameters: Any,
+    ) -> Iterator[T]:
+        """What is made of each page; nobody holds on to the page itself."""
         size, token = first, ""
         while True:
             more = {"MaxResults": size} if size else {}
-            page = self.read(
-                service, operation, region, **parameters, **more, **({"NextToken": token} if token else {})
+            asked = {**parameters, **more, **({"NextToken": token} if token else {})}
+            rows, following = self._read(
+                lambda page: (made(page), str(page.get("NextToken") or "")), service, operation, region, asked
             )
-            yield page
-            before, token, size = token, page.get("NextToken") or "", rest
+            yield rows
+            before, token, size = token, following, rest
             if not token or token == before:  # a token that leads nowhere would never end
                 return
 

@@ -12,7 +12,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from runctl import __version__
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from xml.etree.ElementTree import Element
 
+T = TypeVar("T")
 #: Bytes read without letting other threads go on: a page of a thousand machines whole would hold up a key for 70 ms.
 _PIECE = 64 * 1024
 _NAMESPACE = re.compile(rb' xmlns="[^"]*"')
@@ -78,8 +79,10 @@ class QuickLane:
         self._pool = Pool(Peer(host, port, tls, None, settings.connect_timeout_s, settings.read_timeout_s))
         self._signer, self._signing = Signer(region, service), threading.Lock()
 
-    def call(self, operation: str, parameters: Mapping[str, Any], profile: str = "") -> dict[str, Any]:
-        """One call, once.
+    def call(
+        self, operation: str, parameters: Mapping[str, Any], profile: str, made: Callable[[dict[str, Any]], T]
+    ) -> T:
+        """One call, once, and what is made of its answer; so a large answer is gone before the collector is back.
 
         Raises:
             CloudError: what went wrong, classified as the other lane does.
@@ -95,7 +98,9 @@ class QuickLane:
                 raise _refusal(root, response, site, profile)
             found = dict(ANSWERS[self._service, operation].read(root))
             del root
-        return found
+            rows = made(found)
+            del found
+        return rows
 
     def close(self) -> None:
         """Close idle connections."""

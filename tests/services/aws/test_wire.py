@@ -211,7 +211,7 @@ def signature_of(lane: QuickLane, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
     monkeypatch.setattr(lane, "_exchange", exchange)
     with pytest.raises(errors.NetworkError):
-        lane.call("DescribeSnapshots", {"OwnerIds": ["self"], "MaxResults": 7, "NextToken": "a/+= é"})
+        lane.call("DescribeSnapshots", {"OwnerIds": ["self"], "MaxResults": 7, "NextToken": "a/+= é"}, "", dict)
     return sent[0]
 
 
