@@ -41,7 +41,7 @@ class MovingScreen(FleetScreen[Any]):
 
     def compose_left(self) -> ComposeResult:
         """This machine's side."""
-        yield LocalPane(self.desk.outside, _present_directory(), ">" if self.signs.arrow.isascii() else "▸")
+        yield LocalPane(self.desk.outside, _present_directory(), self.signs)
 
     def compose_bottom(self) -> ComposeResult:
         """Transfers."""

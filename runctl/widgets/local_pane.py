@@ -17,6 +17,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from runctl.format import clean_text, format_bytes
+from runctl.theme import ASCII, Glyphs
+from runctl.widgets.columns import fit_cell
 
 #: Entries shown of one directory; nobody reads past this many.
 MAX_ENTRIES = 5000
@@ -79,7 +81,7 @@ class LocalPane(Vertical):
     Args:
         outside: does something off the UI's thread and hands its result back.
         start: the directory to begin in.
-        sign: what stands before a directory.
+        signs: the characters of the moment.
     """
 
     DEFAULT_CSS = """
@@ -92,9 +94,9 @@ class LocalPane(Vertical):
     LocalPane OptionList:focus > .option-list--option-highlighted { background: $cursor-ground; text-style: bold; }
     """
 
-    def __init__(self, outside: Callable[..., None], start: Path, sign: str) -> None:
+    def __init__(self, outside: Callable[..., None], start: Path, signs: Glyphs) -> None:
         super().__init__(id="local")
-        self._outside, self.directory, self._sign = outside, start, sign
+        self._outside, self.directory, self._signs = outside, start, signs
         self._entries: list[LocalEntry] = []
         self._read_once = False
 
@@ -117,7 +119,7 @@ class LocalPane(Vertical):
     def go(self, directory: Path, came_from: str = "") -> None:
         """Show another directory."""
         self.directory = directory
-        self.query_one("#where", Static).update(Text(clean_text(f" {directory}", 400), no_wrap=True, overflow="fold"))
+        self.query_one("#where", Static).update(Text(self._drawable(f" {directory}"), no_wrap=True, overflow="fold"))
 
         def arrived(answer: tuple[list[LocalEntry], str]) -> None:
             if self.is_mounted and self.directory == directory:
@@ -137,10 +139,19 @@ class LocalPane(Vertical):
         if names:
             shown.highlighted = names.index(came_from) if came_from in names else min(len(above), len(names) - 1)
 
+    def _drawable(self, text: str) -> str:
+        shown = clean_text(text, 400)
+        return shown.encode("ascii", "replace").decode() if self._signs is ASCII else shown
+
     def _line(self, entry: LocalEntry) -> Text:
         size = "" if entry.is_directory else f" {format_bytes(entry.bytes):>9}"
-        name = Text(f"{self._sign if entry.is_directory else ' '} {clean_text(entry.name, 300)}", no_wrap=True)
-        name.truncate(max(8, (self.size.width or 24) - 1 - len(size)), overflow="ellipsis", pad=True)
+        sign = (">" if self._signs is ASCII else "▸") if entry.is_directory else " "
+        name = fit_cell(
+            Text(f"{sign} {self._drawable(entry.name)}", no_wrap=True),
+            max(8, (self.size.width or 24) - 1 - len(size)),
+            "left",
+            self._signs,
+        )
         line = name + Text(size, "dim")
         line.no_wrap = True
         return line

@@ -10,8 +10,9 @@ from textual.widgets import Static
 
 from runctl.format import clean_text, format_bytes, format_count, format_duration
 from runctl.models.transfer import Transfer, TransferState
-from runctl.theme import Glyphs
+from runctl.theme import ASCII, Glyphs
 from runctl.widgets.bar import percent_bar
+from runctl.widgets.columns import fit_cell
 
 #: Lines shown under the rows; the rest is in the list of transfers.
 SHOWN = 3
@@ -27,8 +28,9 @@ def transfer_line(transfer: Transfer, width: int, signs: Glyphs, colours: dict[s
     ends = f"{transfer.source} {signs.arrow} {transfer.target}"
     figures = _figures(transfer, signs, wide=width >= 100)
     room = max(10, width - cell_len(figures) - 5)
-    name = Text(clean_text(ends, 1000), no_wrap=True)
-    name.truncate(room, overflow="ellipsis", pad=True)
+    shown = clean_text(ends, 1000)
+    shown = shown.encode("ascii", "replace").decode() if signs is ASCII else shown
+    name = fit_cell(Text(shown, no_wrap=True), room, "left", signs)
     colour = colours.get(TOKENS[transfer.state], "")
     line = Text(f" {signs.up if upward else signs.down} ", f"bold {colour}".strip())
     line.append_text(name)

@@ -12,7 +12,7 @@ from textual.widgets import Checkbox, Input, OptionList, Static
 
 from runctl.app import RunctlApp
 from runctl.clock import FrozenClock
-from runctl.config import Settings
+from runctl.config import Settings, UiSettings
 from runctl.models.transfer import Transfer, TransferState
 from runctl.screens.modals.pick import PickModal
 from runctl.screens.modals.sync import SyncModal, TransfersModal
@@ -337,3 +337,14 @@ async def test_a_present_directory_that_is_gone_is_no_crash(
         await driver.show("s3")
         await driver.until(lambda: "BUCKET" in driver.screen())
         assert app.screen.query_one(LocalPane).directory == Path.home()
+
+
+async def test_without_unicode_the_panes_are_ascii(
+    plain_moto_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees.write(tmp_path / "work", {f"a-rather-long-name-{n:02}-für-alle" * 2: 10 for n in range(40)})
+    settings = Settings(ui=UiSettings(ascii=True))
+    async with moving(plain_moto_process, tmp_path / "work", monkeypatch, settings=settings) as driver:
+        await driver.press("tab")
+        await driver.until(lambda: "a-rather" in driver.screen())
+        assert driver.screen().isascii(), {c for c in driver.screen() if not c.isascii()}
