@@ -156,6 +156,8 @@ async def _picture(shot: Shot, size: tuple[int, int], cloud: DemoCloud, here: Pa
                 await pilot.press(_NAMES.get(key, key))
                 await pilot.pause()
         await _until(pilot, app, shot.shown, shot.name)
+        if shot.keys and (fleet := app.fleet) is not None:
+            fleet.show_lines()  # the hint for newcomers goes with the first key, at the next second
         for line in app.screen.query(Input):
             line.cursor_blink = False
         await pilot.app.workers.wait_for_complete()
