@@ -40,12 +40,37 @@ def _verb(run: Callable[[Invocation], int], configure: Callable[[Parser], None],
     return Verb(configure, started, examples)
 
 
+def _add_override(parser: Parser) -> None:
+    parser.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        choices=("other-owner",),
+        metavar="RULE",
+        help="act on another owner's job: other-owner",
+    )
+
+
+def _is_refused(call: Invocation, found: Found, action: str) -> bool:
+    """Whether it is another owner's job, which is told; a shared bucket holds the jobs of many."""
+    from runctl.cli.jobs_connect import known_jobs
+    from runctl.services.jobs.recover import foreign
+
+    if call.args.override or found.provider == "local" or not found.spec.get("owner"):
+        return False
+    theirs = foreign(known_jobs(call), found)
+    if theirs:
+        said = f"{theirs} (--override other-owner sets it aside)"
+        tell(call, found.record.job, action, "refused", said, rule="other-owner")
+    return bool(theirs)
+
+
 def tell(call: Invocation, job: str, action: str, outcome: str, reason: str = "", **more: Any) -> None:
     """One result, as an array of one object or as a line."""
     from runctl.cli.output import write_json, write_lines
 
     if call.output == "json":
-        write_json([{"id": job, "action": action, "outcome": outcome, "rule": None, "reason": reason or None, **more}])
+        write_json([{"id": job, "action": action, "outcome": outcome, "rule": None, "reason": reason or None} | more])
     else:
         write_lines([f"{outcome:<8} {action} {job}" + (f": {call.style.clean(reason, 600)}" if reason else "")])
 
@@ -58,6 +83,7 @@ def _configure_stop(parser: Parser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
     parser.add_argument("--grace", type=arguments.duration, metavar="2m", help="time to save after SIGTERM")
     parser.add_argument("--wait", action="store_true", help="wait until it has saved, uploaded and ended")
+    _add_override(parser)
     add_safety(parser)
 
 
@@ -66,6 +92,8 @@ def _stop(call: Invocation) -> int:
 
     jobs, found = open_found(call)
     job, name = found.record.job, found.spec.get("name")
+    if _is_refused(call, found, "stop"):
+        return 1
     seen = jobs.look(found)
     if call.args.dry_run:
         tell(call, job, "stop", "planned", f"{seen.verdict.outcome} on {seen.verdict.resource}: save, upload, end")
@@ -112,12 +140,14 @@ def _await_end(call: Invocation, jobs: Jobs, found: Found) -> int:
 def _configure_resume(parser: Parser) -> None:
     add_job(parser)
     parser.add_argument("--from", dest="checkpoint", metavar="ID", help="checkpoint (default: the newest complete one)")
+    _add_override(parser)
     add_safety(parser)
 
 
 def _configure_retry(parser: Parser) -> None:
     add_job(parser)
     parser.add_argument("--fresh", action="store_true", help="begin anew, even where there is a checkpoint")
+    _add_override(parser)
     add_safety(parser)
 
 
@@ -135,6 +165,8 @@ def _go_on(call: Invocation, cause: str, checkpoint: str | None, *, fresh: bool)
 
     jobs, found = open_found(call)
     job = found.record.job
+    if _is_refused(call, found, cause):
+        return 1
     seen = jobs.look(found)
     newest = found.record.newest_checkpoint()
     whence = "the start" if fresh else checkpoint or (newest or {}).get("id") or "the start"

@@ -22,7 +22,7 @@ from runctl.services.jobs.record import JobRecord
 from runctl.services.jobs.rows import Memory, Rows
 from runctl.services.jobs.seen import Machine
 from runctl.services.jobs.service import Jobs
-from runctl.services.jobs.stores import LocalStore
+from runctl.services.jobs.stores import LocalStore, Store
 from tests.screens.fleet import NOW, OURS, FleetBackend, machine, price
 
 AT = NOW.timestamp()
@@ -223,6 +223,6 @@ def _nobody(_job: str, _attempt: int) -> Machine | None:
     return None
 
 
-def jobs_of(store: LocalStore) -> Jobs:
+def jobs_of(store: Store) -> Jobs:
     """The records as the dashboard sees them."""
     return Jobs({"ec2": store}, {"ec2": FleetWatcher()}, {}, FrozenClock(NOW), "ana")

@@ -16,7 +16,7 @@ from runctl.services.jobs import offers, reach
 from runctl.services.jobs.follower import Follower
 from runctl.services.jobs.offers import Offer
 from runctl.services.jobs.providers.local import LocalProvider
-from runctl.services.jobs.recover import Done, Hands, sweep
+from runctl.services.jobs.recover import Done, Hands, foreign, sweep
 from runctl.services.jobs.service import Found, Jobs
 
 if TYPE_CHECKING:
@@ -179,6 +179,16 @@ class JobsDoor:
         if where is None:
             raise ConfigurationError("no region is known", hint="R chooses one")
         return where
+
+    def foreign(self, found: Found) -> str:
+        """Why a job is another owner's to change, "" when it is ours; see `recover.foreign`.
+
+        Raises:
+            CloudError: AWS does not say who we are.
+        """
+        if found.provider == "local" or not found.spec.get("owner"):
+            return ""
+        return foreign(known_as(self.jobs, self.backend, self.settings), found)
 
     # --- what is done unattended ---
 

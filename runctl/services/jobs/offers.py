@@ -60,12 +60,19 @@ def offer_stop(door: JobsDoor, jobs: Iterable[str]) -> Offer:
         if seen.verdict.outcome.over:
             lines.append(f"  left alone: it is {seen.verdict.outcome} already")
             continue
+        if theirs := door.foreign(found):
+            lines.append(_left(theirs, f"runctl jobs stop {found.record.job} --override other-owner"))
+            continue
         door.may_change(found.provider)
         going.append(job)
         lines += _way_of_a_stop(found, seen)
         if seen.verdict.outcome in (Outcome.UNKNOWN, Outcome.UNREACHABLE):
             warnings.append(f"{_name(found)}: {seen.verdict.knowledge}; it stops when it hears of it")
     return Offer(tuple(lines), tuple(warnings), tuple(going))
+
+
+def _left(theirs: str, command: str) -> str:
+    return f"  left alone: {theirs}; {command}"
 
 
 def _name(found: Found) -> str:
@@ -101,6 +108,8 @@ def stop_jobs(door: JobsDoor, jobs: Iterable[str]) -> tuple[str, ...]:
     def stop(job: str) -> str:
         found = door.find(job)
         door.may_change(found.provider)
+        if theirs := door.foreign(found):
+            return f"{_name(found)}: left alone: {theirs}"
         door.jobs.stop(found, f"stopped by {door.jobs.owner or 'somebody'} from the dashboard")
         return f"{_name(found)}: asked for; it saves, uploads and ends by itself"
 
@@ -135,6 +144,8 @@ def offer_going_on(door: JobsDoor, job: str, *, cause: str, fresh: bool) -> Offe
     seen = door.jobs.look(found)
     what = _what(found, seen)
     outcome = seen.verdict.outcome
+    if theirs := door.foreign(found):
+        return Offer((what, _left(theirs, f"runctl jobs {cause} {job} --override other-owner")))
     if not (outcome.over or outcome is Outcome.INTERRUPTED):
         return Offer((what, f"  it is {outcome}: {seen.verdict.reason or 'not over'}; stop it first"))
     newest = None if fresh else found.record.newest_checkpoint()
@@ -179,6 +190,8 @@ def go_on(door: JobsDoor, job: str, *, cause: str, fresh: bool) -> tuple[str, ..
         RunctlError: it did not start, or nobody knows.
     """
     found = door.find(job)
+    if theirs := door.foreign(found):
+        return (f"{_name(found)}: left alone: {theirs}",)
     hands = door.hands(found.provider, found.spec.get("region") or None)
     started = hands.go_on(found, cause=cause, fresh=fresh)
     if started.problem:

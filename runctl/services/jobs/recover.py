@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runctl.errors import RunctlError
+from runctl.format import clean_text
 from runctl.models.record import Exit
 from runctl.services.jobs import attempts, retry
 from runctl.services.jobs.attempts import Order
@@ -72,16 +73,18 @@ def reconcile(jobs: Jobs, found: Found, *, dry_run: bool = False, hands: Hands |
     seen = jobs.look(found)
     if seen.verdict.outcome is Outcome.UNKNOWN:
         return Done(found.record.job, "none", seen.verdict.reason)
-    if not _is_ours(jobs, found):
-        return Done(found.record.job, "none", f"left alone: it is {found.spec.get('owner')}'s, and we are {jobs.owner}")
+    if theirs := foreign(jobs, found):
+        return Done(found.record.job, "none", f"left alone: {theirs}")
     act = {Action.CLEAN_UP: _tidy, Action.RELAUNCH: _again}.get(seen.verdict.action, _recover)
     return act(hands or (lambda _: jobs), found, seen, dry_run=dry_run)
 
 
-def _is_ours(jobs: Jobs, found: Found) -> bool:
-    """A record below our own state directory is ours; in a bucket that is shared, its owner says."""
+def foreign(jobs: Jobs, found: Found) -> str:
+    """Why a job is not ours to change, "" when it is: on this computer all are; in a shared bucket its owner says."""
     owner = found.spec.get("owner")
-    return found.provider == "local" or not owner or owner == jobs.owner
+    if found.provider == "local" or not owner or owner == jobs.owner:
+        return ""
+    return f"it is {clean_text(str(owner), 60)}'s, and we are {clean_text(jobs.owner or 'nobody known', 60)}"
 
 
 def _recover(hands: Hands, found: Found, seen: Look, *, dry_run: bool) -> Done:
