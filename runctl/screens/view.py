@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from runctl.models.snapshot import ErrorRecord, Health, Snapshot
@@ -16,6 +17,10 @@ from runctl.store.select import PanelStatus, sort_items
 
 T = TypeVar("T")
 NO_FILTER: Filter[Any] = Filter("", ())
+#: So long what terms of a filter keep is not asked again while another one is typed.
+FRESH = timedelta(seconds=2)
+_OTHERS, _LAST = slice(None, -1), slice(-1, None)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,10 @@ def _ordered(noun: Noun[T], items: Sequence[T], choice: Choice, context: Context
 def _kept(items: Sequence[T], choice: Choice, context: Context) -> Sequence[T]:
     if choice.filter.alternatives:
         items = choice.filter.kept(items, context)
+    return _wasted(items, choice, context)
+
+
+def _wasted(items: Sequence[T], choice: Choice, context: Context) -> Sequence[T]:
     if choice.waste_only:
         items = [item for item in items if is_waste(item, context)]
     return items
@@ -69,6 +78,7 @@ class Arranger(Generic[T]):
     """`arrange` that remembers: while the rows are the same ones, a letter of the filter sorts nothing again.
 
     A filter that can only show less than the one before, as it does while a word is typed, looks at what that showed.
+    While the last of several terms is typed, what the others keep is known for `FRESH` (some of them ask for the time).
     """
 
     def __init__(self) -> None:
@@ -76,23 +86,34 @@ class Arranger(Generic[T]):
         self._order: tuple[object, ...] = ()
         self._sorted: Sequence[T] = ()
         self._before: tuple[Choice, Sequence[T]] | None = None
+        self._first: tuple[tuple[object, ...], datetime, Sequence[T]] = ((), _NEVER, ())
 
     def arrange(self, noun: Noun[T], items: Sequence[T], choice: Choice, context: Context) -> Shown[T]:
         """The rows to show."""
         order = (noun, choice.sort, choice.descending, context.snapshot)
         if items is not self._items or order != self._order:
-            self._items, self._order, self._before = items, order, None
+            self._items, self._order, self._before, self._first = items, order, None, ((), _NEVER, ())
             self._sorted = _ordered(noun, items, choice, context)
-        pool, before = self._sorted, self._before
+        before = self._before
         if (
             before is not None
             and before[0].waste_only == choice.waste_only
             and narrows(before[0].filter, choice.filter)
         ):
-            pool = before[1]
-        kept = _kept(pool, choice, context)
+            kept = _kept(before[1], choice, context)
+        elif len(choice.filter.terms) > 1:
+            kept = _wasted(choice.filter.kept(self._others(choice, context), context, _LAST), choice, context)
+        else:
+            kept = _kept(self._sorted, choice, context)
         self._before = (choice, kept)
         return Shown(kept, len(items))
+
+    def _others(self, choice: Choice, context: Context) -> Sequence[T]:
+        """What all terms but the last keep."""
+        others = choice.filter.terms[:-1]
+        if self._first[0] != others or not timedelta(0) <= context.now - self._first[1] <= FRESH:
+            self._first = (others, context.now, choice.filter.kept(self._sorted, context, _OTHERS))
+        return self._first[2]
 
 
 def is_signed_out(snapshot: Snapshot) -> bool:

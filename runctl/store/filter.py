@@ -89,7 +89,7 @@ def parse_filter(text: str, fields: Fields[T]) -> Filter[T]:
     tests = tuple(tuple(_test(term, fields) for term in terms) for terms in expression)
     found = [term.text.casefold() for terms in expression for term in terms if isinstance(term, Word)]
     plain = len(expression) == 1 and len(found) == len(expression[0])
-    return Filter(text, tests, tuple(found) if plain else None)
+    return Filter(text, tests, tuple(found) if plain else None, tuple(expression[0]) if len(expression) == 1 else ())
 
 
 def _test(term: Term, fields: Fields[T]) -> Test:
