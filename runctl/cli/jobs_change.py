@@ -92,14 +92,14 @@ def _stop(call: Invocation) -> int:
 
     jobs, found = open_found(call)
     job, name = found.record.job, found.spec.get("name")
+    if not call.args.dry_run and found.provider != "local" and call.read_only:
+        raise InputError("read-only: stopping changes S3 and ends a machine", allowed="looking, and --dry-run")
     if _is_refused(call, found, "stop"):
         return 1
     seen = jobs.look(found)
     if call.args.dry_run:
         tell(call, job, "stop", "planned", f"{seen.verdict.outcome} on {seen.verdict.resource}: save, upload, end")
         return 0
-    if found.provider != "local" and call.read_only:
-        raise InputError("read-only: stopping changes S3 and ends a machine", allowed="looking, and --dry-run")
     confirm(call, f"stop {name} ({job}), which is {seen.verdict.outcome}; it saves and uploads first")
     reason = call.args.reason or f"stopped by {jobs.owner}"
     jobs.stop(found, reason, grace_s=call.args.grace)

@@ -31,6 +31,7 @@ def lab(cloud: DemoCloud, tmp_path: Path) -> dict[str, str]:
         "AWS_CONFIG_FILE": str(tmp_path / "config"),
         "RUNCTL_CONFIG": str(tmp_path / "runctl.toml"),
         "RUNCTL_JOBS_BUCKET": BUCKET,
+        "RUNCTL_OWNER": "zoe",
     }
 
 

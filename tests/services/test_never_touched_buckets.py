@@ -23,7 +23,8 @@ from tests.services.test_never_touched_disks import MODE, ONE_CASE, OVERRIDES
 
 #: Nothing in the embedded S3 is old, so that most cases set that rule aside.
 NEW = OVERRIDES.flatmap(lambda o: st.sampled_from((o, o | {Rule.YOUNGER_THAN}, o | {Rule.YOUNGER_THAN})))
-NEIGHBOURS = {"run/ck-archive/step=1.pt", "run/ck.pt", "run/ck/INDEX.json", "run/other/step=1.pt"}
+NEIGHBOURS = {"run/ck-archive/step=1.pt", "run/ck.pt", "run/other/step=1.pt"}
+INDEX = "run/ck/INDEX.json"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def test_checkpoints_that_have_to_stay_are_never_deleted(
     saved = dict(enumerate(drawn, start=1))
     make_bucket(cloud, "lab", tags)
     put(cloud, "lab", NEIGHBOURS.union(*(one.keys(step) for step, one in saved.items())))
+    put(cloud, "lab", [INDEX], b'{"checkpoints": []}')
     acting = door(mode)
     parameters = {
         "where": "s3://lab/run/ck",
