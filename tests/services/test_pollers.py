@@ -76,18 +76,18 @@ def pollers(cloud: DemoCloud, inbox: Inbox) -> Iterator[Pollers]:
 
 
 def test_it_polls_again_and_again_and_stops(pollers: Pollers, inbox: Inbox) -> None:
+    before = set(threading.enumerate())
     pollers.start()
+    own = [t for t in threading.enumerate() if t.name.startswith("poll-") and t not in before]
+    assert own
     for _ in range(8):
         inbox.until(lambda e: isinstance(e, ListingCompleted))
     assert any(isinstance(e, IdentityResolved) for e in inbox.seen)
     assert all(e.scope == 1 for e in inbox.seen)
     pollers.stop()
-    names = {t.name for t in threading.enumerate() if t.name.startswith("poll-")}
-    deadline = time.monotonic() + 15
-    while names and time.monotonic() < deadline:
-        names = {t.name for t in threading.enumerate() if t.name.startswith("poll-")}
-        time.sleep(0.01)
-    assert names == set()
+    for thread in own:
+        thread.join(15)
+    assert [t.name for t in own if t.is_alive()] == []
 
 
 def test_pause_and_resume(pollers: Pollers, inbox: Inbox) -> None:
