@@ -51,14 +51,14 @@ def _add_override(parser: Parser) -> None:
     )
 
 
-def _is_refused(call: Invocation, found: Found, action: str) -> bool:
+def _is_refused(call: Invocation, jobs: Jobs, found: Found, action: str) -> bool:
     """Whether it is another owner's job, which is told; a shared bucket holds the jobs of many."""
     from runctl.cli.jobs_connect import known_jobs
     from runctl.services.jobs.recover import foreign
 
-    if call.args.override or found.provider == "local" or not found.spec.get("owner"):
+    if call.args.override:
         return False
-    theirs = foreign(known_jobs(call), found)
+    theirs = foreign(found, lambda: known_jobs(call, jobs).owner)
     if theirs:
         said = f"{theirs} (--override other-owner sets it aside)"
         tell(call, found.record.job, action, "refused", said, rule="other-owner")
@@ -94,7 +94,7 @@ def _stop(call: Invocation) -> int:
     job, name = found.record.job, found.spec.get("name")
     if not call.args.dry_run and found.provider != "local" and call.read_only:
         raise InputError("read-only: stopping changes S3 and ends a machine", allowed="looking, and --dry-run")
-    if _is_refused(call, found, "stop"):
+    if _is_refused(call, jobs, found, "stop"):
         return 1
     seen = jobs.look(found)
     if call.args.dry_run:
@@ -165,7 +165,7 @@ def _go_on(call: Invocation, cause: str, checkpoint: str | None, *, fresh: bool)
 
     jobs, found = open_found(call)
     job = found.record.job
-    if _is_refused(call, found, cause):
+    if _is_refused(call, jobs, found, cause):
         return 1
     seen = jobs.look(found)
     newest = found.record.newest_checkpoint()
@@ -216,13 +216,13 @@ def _configure_watch(parser: Parser) -> None:
 
 def _watch(call: Invocation) -> int:
     from runctl.cli.confirm import confirm
-    from runctl.cli.jobs_connect import hands_for, known_jobs
+    from runctl.cli.jobs_connect import hands_for, known_jobs, open_jobs
     from runctl.services.jobs.hands import once_a_place
     from runctl.services.jobs.recover import sweep
 
     if not call.args.dry_run:
         confirm(call, "recover interrupted jobs within their budgets and end machines whose work is over and saved")
-    jobs = known_jobs(call)
+    jobs = known_jobs(call, open_jobs(call))
     if "ec2" in jobs.stores and call.read_only and not call.args.dry_run:
         raise InputError("read-only: this changes AWS", allowed="looking, and --dry-run")
     only = [jobs.find(text).record.job for text in call.args.jobs] or None

@@ -80,15 +80,14 @@ def hands_for(call: Invocation, jobs: Jobs, found: Found) -> Jobs:
     return with_hands(call, jobs, found.provider, found.spec.get("region") or None)
 
 
-def known_jobs(call: Invocation) -> Jobs:
-    """`open_jobs` under the name that our jobs carry as their owner.
+def known_jobs(call: Invocation, jobs: Jobs) -> Jobs:
+    """The same jobs under the name that ours carry as their owner.
 
     Raises:
         CloudError: AWS does not say who we are.
     """
     from runctl.services.jobs.hands import known_as
 
-    jobs = open_jobs(call)
     return known_as(jobs, connect(call.settings) if "ec2" in jobs.stores else None, call.settings)
 
 

@@ -129,3 +129,14 @@ def terminal(*argv: str, columns: int = 80, rows: int = 24, env: dict[str, str] 
         yield made
     finally:
         made.child.close(force=True)
+
+
+def launch_by_wizard(shown: Terminal) -> None:
+    """From a list of machines: ask for one in the wizard, and say yes."""
+    shown.press("n")
+    shown.until("launch machines")
+    shown.press("t3.micro")
+    shown.until("ends by itself")
+    shown.press("\r")
+    shown.until("launch 1 machine in account")
+    shown.press("\t", "\r")

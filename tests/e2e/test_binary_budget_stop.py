@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from runctl.clock import SystemClock
-from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.models.tags import PROJECT
-from runctl.services.jobs.record import JobRecord
-from runctl.services.jobs.stores import BucketStore
-from runctl.services.transfer.client import Request
-from runctl.services.transfer.opening import open_client
 from tests.e2e.binary import Ended, runctl
-from tests.screens.job_records import IDS, Writer, spec_of, state
+from tests.e2e.records import launched
+from tests.screens.job_records import IDS, Writer, state
 from tests.services.doors import OURS, fleet_of, machine
 from tests.services.jobs.running import TRAINER, until
 
@@ -83,15 +79,8 @@ def test_a_budget_that_cannot_be_judged_alarms_and_stops_nothing(cloud: DemoClou
 def test_a_job_is_told_to_stop_and_its_machine_is_left_to_it(cloud: DemoCloud, tmp_path: Path, owner: str) -> None:
     job = IDS["running"]
     (works,) = fleet_of(cloud, machine("works", OURS | {"runctl:job": job, "runctl:attempt": "1"}))
-    client = open_client(DEFAULTS, None, region="us-east-1")
-    client.call(Request("CreateBucket", "PUT", "records-of-budgets"))
+    record = launched("records-of-budgets", tmp_path, owner, age_s=7000)
     now = SystemClock().now().timestamp()
-    record = JobRecord(BucketStore(client, "records-of-budgets", tmp_path / "state"), job, SystemClock(), owner, "test")
-    record.create(spec_of("running", owner=owner, created_at=now - 7000))
-    record.take_lease(fence=1)
-    record.write_launch({"v": 1, "job": job, "attempt": 1, "at": now - 7000, "by": owner, "cause": "submit",
-                         "token": f"{job}.1", "resume_from": None, "spent_usd": 0.0})  # fmt: skip
-    record.release_lease()
     Writer(record).put("state.json", **state("RUNNING", 12_000, at=now, machine={"instance_id": works}))
     cloud.forget_calls()
     told = stop("--yes", **ON, RUNCTL_OWNER="zoe", RUNCTL_JOBS_BUCKET="records-of-budgets")

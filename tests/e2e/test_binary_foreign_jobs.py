@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from runctl.clock import SystemClock
-from runctl.config import DEFAULTS, Settings
+from runctl.config import Settings
 from runctl.demo.cloud import DemoCloud
 from runctl.services.jobs.hands import JobsDoor
 from runctl.services.jobs.record import JobRecord
-from runctl.services.jobs.stores import BucketStore
-from runctl.services.transfer.client import Request
-from runctl.services.transfer.opening import open_client
 from tests.e2e.binary import Ended, runctl
-from tests.screens.job_records import IDS, jobs_of, spec_of
+from tests.e2e.records import launched
+from tests.screens.job_records import IDS, jobs_of
 
 pytestmark = pytest.mark.e2e
 BUCKET = "records-of-many"
@@ -28,15 +26,7 @@ def record(cloud: DemoCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Ana's job, launched and not heard of since; we are Zoe."""
     monkeypatch.setenv("RUNCTL_OWNER", "zoe")
     monkeypatch.setenv("RUNCTL_JOBS_BUCKET", BUCKET)
-    client = open_client(DEFAULTS, None, region="us-east-1")
-    client.call(Request("CreateBucket", "PUT", BUCKET))
-    now = SystemClock().now().timestamp()
-    made = JobRecord(BucketStore(client, BUCKET, tmp_path / "state"), JOB, SystemClock(), "ana", "test")
-    made.create(spec_of("running", owner="ana", created_at=now - 60))
-    made.take_lease(fence=1)
-    made.write_launch({"v": 1, "job": JOB, "attempt": 1, "at": now - 50, "by": "ana", "cause": "submit",
-                       "token": f"{JOB}.1", "resume_from": None, "spent_usd": 0.0})  # fmt: skip
-    made.release_lease()
+    made = launched(BUCKET, tmp_path, "ana")
     cloud.forget_calls()
     return made
 

@@ -32,7 +32,7 @@ from runctl.clock import SystemClock
 from runctl.demo.cloud import DemoCloud
 from runctl.services.journal import Entry, Journal
 from tests.e2e.binary import BINARY, runctl
-from tests.e2e.terminal import terminal
+from tests.e2e.terminal import launch_by_wizard, terminal
 from tests.services.launch.launching import ground_of, machines, untagged
 
 pytestmark = pytest.mark.e2e
@@ -187,13 +187,7 @@ def test_a_dashboard_that_died_while_launching_is_told_at_the_next_start(cloud: 
     cloud.faults.add("stall", operation="RunInstances")
     with terminal(columns=100, rows=30) as shown:
         shown.until("no machines")
-        shown.press("n")
-        shown.until("launch machines")
-        shown.press("t3.micro")
-        shown.until("ends by itself")
-        shown.press("\r")
-        shown.until("launch 1 machine in account")
-        shown.press("\t", "\r")
+        launch_by_wizard(shown)
         shown.until(lambda _: machines(ground_of()))
         shown.signal(signal.SIGKILL)
         assert shown.ended() == 128 + signal.SIGKILL

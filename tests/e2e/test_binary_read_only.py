@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from runctl.clock import SystemClock
-from runctl.config import DEFAULTS
 from runctl.demo.cloud import DemoCloud
 from runctl.services.jobs.record import JobRecord
-from runctl.services.jobs.stores import BucketStore
-from runctl.services.transfer.client import Request
-from runctl.services.transfer.opening import open_client as client_for
 from tests.e2e.binary import runctl
-from tests.screens.job_records import IDS, Writer, spec_of, state
+from tests.e2e.records import launched
+from tests.screens.job_records import Writer, state
 
 pytestmark = pytest.mark.e2e
 BUCKET = "records-of-lab"
@@ -38,15 +35,8 @@ def lab(cloud: DemoCloud, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def record(cloud: DemoCloud, tmp_path: Path) -> JobRecord:
     """The record of a job that runs."""
-    client = client_for(DEFAULTS, None, region="us-east-1")
-    client.call(Request("CreateBucket", "PUT", BUCKET))
-    job, now = IDS["running"], SystemClock().now().timestamp()
-    record = JobRecord(BucketStore(client, BUCKET, tmp_path / "state"), job, SystemClock(), "zoe", "test")
-    record.create(spec_of("running", owner="zoe", created_at=now - 60))
-    record.take_lease(fence=1)
-    record.write_launch({"v": 1, "job": job, "attempt": 1, "at": now - 60, "by": "zoe", "cause": "submit",
-                         "token": f"{job}.1", "resume_from": None, "spent_usd": 0.0})  # fmt: skip
-    record.release_lease()
+    record = launched(BUCKET, tmp_path, "zoe")
+    now = SystemClock().now().timestamp()
     Writer(record).put("state.json", **state("RUNNING", 12_000, at=now, metrics={HOSTILE: 0.5}, detail=HOSTILE))
     return record
 

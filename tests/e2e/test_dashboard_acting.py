@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runctl.demo.cloud import DemoCloud
-from tests.e2e.terminal import terminal
+from tests.e2e.terminal import launch_by_wizard, terminal
 from tests.services.doors import fleet_of, machine
 
 pytestmark = pytest.mark.e2e
@@ -53,13 +53,7 @@ def test_the_wizard_launches_one_machine(cloud: DemoCloud) -> None:
     fleet_of(cloud, machine("trainer"))
     with terminal(env=ZOE) as shown:
         shown.until("1 of 1")
-        shown.press("n")
-        shown.until("launch machines")
-        shown.press("t3.micro")
-        shown.until("ends by itself")
-        shown.press("\r")
-        shown.until("launch 1 machine in account")
-        shown.press("\t", "\r")
+        launch_by_wizard(shown)
         shown.until("launched: i-")
         shown.press("\x1b")
         shown.until("2 of 2")

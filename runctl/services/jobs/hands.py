@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +135,11 @@ class JobsDoor:
     backend: AwsBackend | None = None
     regions: tuple[str, ...] = ()
 
+    @cached_property
+    def ours(self) -> Jobs:
+        """`jobs` under our name, which is asked for once; see `known_as`."""
+        return known_as(self.jobs, self.backend, self.settings)
+
     def find(self, job: str) -> Found:
         """One job; see `Jobs.find`."""
         return self.jobs.find(job)
@@ -186,9 +191,7 @@ class JobsDoor:
         Raises:
             CloudError: AWS does not say who we are.
         """
-        if found.provider == "local" or not found.spec.get("owner"):
-            return ""
-        return foreign(known_as(self.jobs, self.backend, self.settings), found)
+        return foreign(found, lambda: self.ours.owner)
 
     # --- what is done unattended ---
 
@@ -198,9 +201,8 @@ class JobsDoor:
         Raises:
             CloudError: AWS does not say who we are.
         """
-        ours = known_as(self.jobs, self.backend, self.settings)
         hands = once_a_place(lambda found: self.hands(found.provider, found.spec.get("region") or None))
-        return tuple(sweep(ours, only=jobs, hands=hands))
+        return tuple(sweep(self.ours, only=jobs, hands=hands))
 
     # --- what is done to a job, see `offers` ---
 

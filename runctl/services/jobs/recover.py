@@ -73,18 +73,23 @@ def reconcile(jobs: Jobs, found: Found, *, dry_run: bool = False, hands: Hands |
     seen = jobs.look(found)
     if seen.verdict.outcome is Outcome.UNKNOWN:
         return Done(found.record.job, "none", seen.verdict.reason)
-    if theirs := foreign(jobs, found):
+    if theirs := foreign(found, lambda: jobs.owner):
         return Done(found.record.job, "none", f"left alone: {theirs}")
     act = {Action.CLEAN_UP: _tidy, Action.RELAUNCH: _again}.get(seen.verdict.action, _recover)
     return act(hands or (lambda _: jobs), found, seen, dry_run=dry_run)
 
 
-def foreign(jobs: Jobs, found: Found) -> str:
-    """Why a job is not ours to change, "" when it is: on this computer all are; in a shared bucket its owner says."""
+def foreign(found: Found, who: Callable[[], str]) -> str:
+    """Why a job is not ours to change, "" when it is: on this computer all are; in a shared bucket its owner says.
+
+    Args:
+        found: the job.
+        who: our name; asked for only where the job has one to compare it with.
+    """
     owner = found.spec.get("owner")
-    if found.provider == "local" or not owner or owner == jobs.owner:
+    if found.provider == "local" or not owner or owner == (we := who()):
         return ""
-    return f"it is {clean_text(str(owner), 60)}'s, and we are {clean_text(jobs.owner or 'nobody known', 60)}"
+    return f"it is {clean_text(str(owner), 60)}'s, and we are {clean_text(we or 'nobody known', 60)}"
 
 
 def _recover(hands: Hands, found: Found, seen: Look, *, dry_run: bool) -> Done:
